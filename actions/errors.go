@@ -1,0 +1,54 @@
+package actions
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/gobuffalo/buffalo"
+)
+
+// errorPages are the statuses that have words of their own; others below 500
+// share those of 400, and the rest those of 500.
+var errorPages = map[int]bool{400: true, 403: true, 404: true, 405: true, 413: true, 422: true, 500: true, 503: true}
+
+// showError answers with the page of status, in the layout and the language of
+// every page. What went wrong goes to the log and, in development, to the page.
+// The page neither shows nor uses up the flash, which waits for the next one.
+func showError(status int, err error, c buffalo.Context) error {
+	if status >= http.StatusInternalServerError {
+		c.Logger().WithField("status", status).Error(err)
+	}
+	show := func(c buffalo.Context) error {
+		page, err := errorPage(status, err, c)
+		if err != nil {
+			c.Logger().Error(err)
+			http.Error(c.Response(), http.StatusText(status), status)
+			return nil
+		}
+		c.Response().Header().Set("Content-Type", "text/html; charset=utf-8")
+		c.Response().WriteHeader(status)
+		_, err = c.Response().Write(page)
+		return err
+	}
+	return T.Middleware()(show)(c) // 404 and 405 have not been through it
+}
+
+func errorPage(status int, cause error, c buffalo.Context) ([]byte, error) {
+	words := status
+	if !errorPages[words] {
+		words = min(status/100*100, 500)
+	}
+	data := c.Data()
+	data["flash"] = map[string][]string{}
+	data["title"] = T.Translate(c, fmt.Sprintf("errors.%d.title", words))
+	data["text"] = T.Translate(c, fmt.Sprintf("errors.%d.text", words))
+	data["details"] = ""
+	if c.Value("env") == "development" && status >= http.StatusInternalServerError {
+		data["details"] = fmt.Sprintf("%v\n\n%s", cause, debug.Stack())
+	}
+	var page bytes.Buffer
+	err := r.HTML("errors/error.plush.html").Render(&page, data)
+	return page.Bytes(), err
+}

@@ -1,0 +1,63 @@
+package actions
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gobuffalo/buffalo"
+)
+
+// fields are the form's, in its order, with the most characters each may have.
+var fields = []struct {
+	name string
+	max  int
+}{
+	{"name", 100},
+	{"alter_ego", 100},
+	{"catch_phrase", 280},
+}
+
+// A hero is what the form holds, by field.
+type hero map[string]string
+
+// readHero reads the hero from the body's fields; the query does not count. The
+// second result says, in the visitor's language, what is wrong with a field.
+func readHero(c buffalo.Context) (hero, map[string]string) {
+	h, wrong := hero{}, map[string]string{}
+	for _, f := range fields {
+		value := strings.TrimSpace(c.Request().PostForm.Get(f.name))
+		h[f.name] = strings.ToValidUTF8(value, "\uFFFD")
+		switch count := utf8.RuneCountInString(value); {
+		case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
+			wrong[f.name] = T.Translate(c, "heroes.wrong.control")
+		case !strings.ContainsFunc(value, visible):
+			wrong[f.name] = T.Translate(c, "heroes.wrong.required")
+		case count > f.max:
+			wrong[f.name] = T.Translate(c, "heroes.wrong.long", map[string]any{"Max": f.max, "Count": count})
+		}
+	}
+	return h, wrong
+}
+
+// visible is false for what a reader would not see: spaces, joiners, direction marks.
+func visible(r rune) bool {
+	return unicode.IsGraphic(r) && !unicode.IsSpace(r)
+}
+
+// showForm shows the form as it was filled, with a message at each wrong field.
+func showForm(c buffalo.Context, status int, h hero, wrong map[string]string) error {
+	c.Set("hero", h)
+	c.Set("wrong", wrong)
+	c.Set("focus", firstWrong(wrong))
+	return c.Render(status, r.HTML("heroes/new.plush.html"))
+}
+
+func firstWrong(wrong map[string]string) string {
+	for _, f := range fields {
+		if wrong[f.name] != "" {
+			return f.name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,64 @@
+package actions
+
+import (
+	"io/fs"
+
+	"heroes/locales"
+	"heroes/public"
+	"heroes/session"
+	"heroes/templates"
+
+	"github.com/gobuffalo/buffalo/render"
+	"github.com/gobuffalo/envy"
+	"github.com/gobuffalo/middleware/i18n"
+)
+
+// In production, pages, words and files come from the binary alone. In
+// development they come from disk, so that a change shows on reload.
+var (
+	inProduction = Production(envy.Get("GO_ENV", "development"))
+	files        = choose(inProduction, public.Embedded, public.OnDisk)
+
+	// T translates; in a page it is the helper t.
+	T = newTranslator(choose(inProduction, locales.Embedded, locales.FS))
+
+	r = engine{render.New(render.Options{
+		HTMLLayout:  "application.plush.html",
+		TemplatesFS: choose(inProduction, templates.Embedded, templates.FS),
+		Helpers:     render.Helpers{"asset": asset},
+	})}
+)
+
+// engine is Buffalo's, for pages that read the session themselves.
+type engine struct {
+	*render.Engine
+}
+
+// HTML renders a page within the layout. The page reads session["name"].
+func (e engine) HTML(names ...string) render.Renderer {
+	return session.Page(e.Engine.HTML(names...))
+}
+
+// asset is the address of a public file, which changes with its content.
+func asset(name string) string {
+	if !inProduction {
+		return public.OnDisk().Path(name) // it may have changed
+	}
+	return files.Path(name)
+}
+
+func newTranslator(words fs.FS) *i18n.Translator {
+	t, err := i18n.New(words, "en-US")
+	if err != nil {
+		panic(err)
+	}
+	t.LanguageExtractors = []i18n.LanguageExtractor{i18n.SessionLanguageExtractor, i18n.HeaderLanguageExtractor}
+	return t
+}
+
+func choose[T any](first bool, a, b func() T) T {
+	if first {
+		return a()
+	}
+	return b()
+}

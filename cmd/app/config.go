@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"heroes/actions"
+	"heroes/session"
+
+	"github.com/gobuffalo/envy"
+	"github.com/gobuffalo/logger"
+)
+
+// config is what the environment says.
+type config struct {
+	secrets [][]byte
+	session session.Options
+}
+
+// secretFile keeps the development secret, so that visitors stay in their
+// session when the server starts anew.
+const secretFile = "tmp/session_secret"
+
+// readConfig reads the environment. An error names the variable, what is wrong
+// with it and how to mend it.
+func readConfig() (c config, err error) {
+	env := envy.Get("GO_ENV", "development")
+	c.session.Insecure = !actions.Production(env)
+	return c, errors.Join(
+		checkLogLevel(),
+		checkPort(),
+		checkStore(),
+		readSecrets(&c.secrets, env),
+		readTimeouts(&c.session),
+	)
+}
+
+func readSecrets(secrets *[][]byte, env string) (err error) {
+	list, from := envy.Get("SESSION_SECRET", ""), "SESSION_SECRET"
+	switch {
+	case list != "":
+	case env == "development":
+		from = secretFile
+		list, err = developmentSecret(secretFile)
+	case env == "test":
+		list = session.NewSecret()
+	default:
+		return errors.New("SESSION_SECRET is not set: sessions cannot be sealed without one; make one with: app task secret")
+	}
+	if err == nil {
+		*secrets, err = session.ParseSecrets(list)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w: make one with: app task secret", from, err)
+	}
+	return nil
+}
+
+// developmentSecret reads the secret from path, or makes it. Two servers that
+// start at once agree on one.
+func developmentSecret(path string) (string, error) {
+	if secret, err := os.ReadFile(path); !errors.Is(err, fs.ErrNotExist) {
+		return strings.TrimSpace(string(secret)), err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", err
+	}
+	draft, err := os.CreateTemp(filepath.Dir(path), "session_secret-*") // mode 0600
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(draft.Name())
+	_, err = fmt.Fprintln(draft, session.NewSecret())
+	if err := errors.Join(err, draft.Close()); err != nil {
+		return "", err
+	}
+	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	secret, err := os.ReadFile(path)
+	return strings.TrimSpace(string(secret)), err
+}
+
+func readTimeouts(o *session.Options) error {
+	idle, err := duration("SESSION_IDLE_TIMEOUT", "24h")
+	if err != nil {
+		return err
+	}
+	if o.IdleTimeout = idle; idle == 0 {
+		o.IdleTimeout = -1 // never
+	}
+	o.Lifetime, err = duration("SESSION_LIFETIME", "720h")
+	if err == nil && o.Lifetime < time.Minute {
+		err = errors.New("SESSION_LIFETIME: a session must last at least 1m: set it to a duration such as 720h")
+	}
+	return err
+}
+
+func duration(name, standard string) (time.Duration, error) {
+	value := envy.Get(name, standard)
+	d, err := time.ParseDuration(value)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%s: %q is not a duration: set it to one such as %s or 90m", name, value, standard)
+	}
+	return d, nil
+}
+
+func checkStore() error {
+	if store := envy.Get("SESSION_STORE", "cookie"); store != "cookie" {
+		return fmt.Errorf("SESSION_STORE: %q is no store: set it to cookie", store)
+	}
+	return nil
+}
+
+func checkLogLevel() error {
+	level := envy.Get("LOG_LEVEL", "debug")
+	if _, err := logger.ParseLevel(level); err != nil {
+		return fmt.Errorf("LOG_LEVEL: %q is no level: set it to debug, info, warn or error", level)
+	}
+	return nil
+}
+
+func checkPort() error {
+	port := envy.Get("PORT", "3000")
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("PORT: %q is no port: set it to a number from 0 (any that is free) to 65535", port)
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+// Command app serves Heroes, or runs one of its tasks:
+//
+//	app              serves
+//	app task NAME    runs a task; "app task list" names them all
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"heroes/actions"
+	_ "heroes/grifts"
+	"heroes/session"
+
+	"github.com/gobuffalo/grift/grift"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	switch {
+	case len(args) == 0:
+		return serve()
+	case args[0] == "task":
+		grift.CommandName = "app task"
+		return grift.Exec(args[1:], false)
+	default:
+		return fmt.Errorf("unknown command %q: run it without one to serve, or with: task list", args[0])
+	}
+}
+
+func serve() error {
+	c, err := readConfig()
+	if err != nil {
+		return err
+	}
+	store, err := session.New(c.secrets, c.session)
+	if err != nil {
+		return err
+	}
+	app := actions.App(store)
+	listener, err := listen(app.Addr)
+	if err != nil {
+		return err
+	}
+	fmt.Println("Heroes is at", address(listener))
+	return app.Serve(&server{
+		Server: &http.Server{
+			Handler:           actions.Handler(app),
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       15 * time.Second,
+			WriteTimeout:      30 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    64 << 10,
+		},
+		listener: listener,
+	})
+}
+
+func listen(addr string) (net.Listener, error) {
+	network := "tcp"
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		network, addr = "unix", path
+	}
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen at %s: %w: set ADDR and PORT to an address that is free", addr, err)
+	}
+	return l, nil
+}
+
+// address is what a person opens in a browser.
+func address(l net.Listener) string {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return l.Addr().String()
+	}
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(tcp.Port))
+}
+
+// server is a Buffalo server that serves actions.Handler, not the bare application.
+type server struct {
+	*http.Server
+	listener net.Listener
+}
+
+func (s *server) Start(context.Context, http.Handler) error { return s.Serve(s.listener) }
+func (s *server) SetAddr(string)                            {}
+func (s *server) String() string                            { return "server at " + s.listener.Addr().String() }

@@ -1,0 +1,24 @@
+package session
+
+import "github.com/gorilla/sessions"
+
+// View is what a page may read of a session. Both spellings of the lesson work
+// in a template, session["name"] and session.Get("name"); a missing key prints
+// nothing. It is a copy: a page cannot change the session through it.
+type View map[string]any
+
+// Get returns the value of key, or nil.
+func (v View) Get(key string) any {
+	return v[key]
+}
+
+// ViewOf copies the values of s. Those under a key that is not a string are left out.
+func ViewOf(s *sessions.Session) View {
+	view := make(View, len(s.Values))
+	for k, v := range s.Values {
+		if key, ok := k.(string); ok {
+			view[key] = v
+		}
+	}
+	return view
+}
