@@ -44,7 +44,6 @@ require (
 	github.com/gobuffalo/middleware v1.0.0
 	github.com/gobuffalo/nulls v0.4.2 // indirect
 	github.com/gobuffalo/plush/v4 v4.1.22 // indirect
-	github.com/gobuffalo/plush/v5 v5.0.4 // indirect
 	github.com/gobuffalo/pop/v6 v6.4.1
 	github.com/gobuffalo/refresh v1.13.3 // indirect
 	github.com/gobuffalo/tags/v3 v3.1.4 // indirect
@@ -78,3 +77,7 @@ require (
 	golang.org/x/text v0.37.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
+
+// pop asks for v0.6.10, whose helpers (contentFor and others) take plush/v5 and
+// panic in the plush/v4 pages of Buffalo v1.1.0. No code of pop imports it.
+replace github.com/gobuffalo/helpers => github.com/gobuffalo/helpers v0.6.7
