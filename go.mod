@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/gobuffalo/buffalo v1.1.0
 	github.com/gorilla/sessions v1.4.0
+	github.com/stretchr/testify v1.12.1
 	golang.org/x/crypto v0.51.0
 )
 
@@ -21,6 +22,7 @@ require (
 	github.com/luna-duclos/instrumentedsql v1.1.3 // indirect
 	github.com/nicksnyder/go-i18n v1.10.1 // indirect
 	github.com/pelletier/go-toml v1.2.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	gopkg.in/yaml.v2 v2.4.0 // indirect
 )
 

@@ -1,0 +1,522 @@
+package session
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/sessions"
+	"github.com/stretchr/testify/require"
+)
+
+// These tests keep the promises of the package's documentation, by number.
+
+const name = "_heroes_session"
+
+var (
+	oldSecret = []byte("the-old-secret-is-32-bytes-long!")
+	newSecret = []byte("the-new-secret-is-32-bytes-long!")
+)
+
+func newStore(t *testing.T, options Options, secrets ...[]byte) *Store {
+	t.Helper()
+	if len(secrets) == 0 {
+		secrets = [][]byte{newSecret}
+	}
+	s, err := New(secrets, options)
+	require.NoError(t, err)
+	return s
+}
+
+// A visitor's browser: it keeps what the application sets.
+type visitor struct {
+	t      *testing.T
+	store  *Store
+	cookie string // name=value
+}
+
+// visit answers one request by app, behind the store's Handler.
+func (v *visitor) visit(app func(http.ResponseWriter, *http.Request, *sessions.Session)) *http.Response {
+	v.t.Helper()
+	r := httptest.NewRequest("GET", "/", nil)
+	if v.cookie != "" {
+		r.Header.Set("Cookie", v.cookie)
+	}
+	w := httptest.NewRecorder()
+	v.store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := v.store.Get(r, name)
+		require.NoError(v.t, err)
+		app(w, r, s)
+	})).ServeHTTP(w, r)
+	res := w.Result()
+	for _, c := range res.Cookies() {
+		v.cookie = c.Name + "=" + c.Value
+		if c.MaxAge < 0 {
+			v.cookie = ""
+		}
+	}
+	return res
+}
+
+func (v *visitor) set(key string, value any) *http.Response {
+	v.t.Helper()
+	return v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) { s.Values[key] = value })
+}
+
+// values is what the next page would read.
+func (v *visitor) values() (values View) {
+	v.t.Helper()
+	v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) { values = ViewOf(s) })
+	return values
+}
+
+func setCookies(res *http.Response) []string { return res.Header["Set-Cookie"] }
+
+func look(http.ResponseWriter, *http.Request, *sessions.Session) {}
+
+func Test_01_a_visitor_who_stored_nothing_gets_no_cookie(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	require.Empty(t, setCookies(v.visit(look)))
+	require.Empty(t, setCookies(v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		s.Values[flashKey] = []byte("{}") // as Buffalo does on every page
+		require.NoError(t, s.Save(r, w))
+	})))
+}
+
+func Test_02_an_unchanged_session_sets_no_cookie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := visitor{t: t, store: newStore(t, Options{IdleTimeout: time.Hour})}
+		v.set("name", "Superman")
+		require.Empty(t, setCookies(v.visit(look)))
+		require.Empty(t, setCookies(v.set("name", "Superman")), "set to what it was")
+
+		time.Sleep(29 * time.Minute)
+		require.Empty(t, setCookies(v.visit(look)))
+		time.Sleep(time.Minute)
+		require.Len(t, setCookies(v.visit(look)), 1, "half of the idle timeout has passed")
+		require.Empty(t, setCookies(v.visit(look)), "it was pushed back")
+		time.Sleep(59 * time.Minute)
+		require.Equal(t, "Superman", v.values()["name"])
+	})
+}
+
+func Test_03_a_response_sets_the_session_once_and_the_last_save_counts(t *testing.T) {
+	save := func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		for _, hero := range []string{"Superman", "Batman", "Catwoman"} {
+			s.Values["name"] = hero
+			require.NoError(t, s.Save(r, w))
+		}
+	}
+	v := visitor{t: t, store: newStore(t, Options{})}
+	require.Len(t, setCookies(v.visit(save)), 1)
+	require.Equal(t, "Catwoman", v.values()["name"])
+
+	t.Run("without the handler, beside other cookies", func(t *testing.T) {
+		store := newStore(t, Options{})
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		http.SetCookie(w, &http.Cookie{Name: name + "2", Value: "x"})
+		s, err := store.Get(r, name)
+		require.NoError(t, err)
+		save(w, r, s)
+		require.Len(t, w.Result().Cookies(), 2)
+		v := visitor{t: t, store: store, cookie: name + "=" + w.Result().Cookies()[1].Value}
+		require.Equal(t, "Catwoman", v.values()["name"])
+	})
+}
+
+func Test_04_an_emptied_session_removes_the_cookie_with_its_attributes(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{Domain: "heroes.example", Path: "/x", SameSite: http.SameSiteStrictMode})}
+	set := v.set("name", "Superman").Cookies()[0]
+	res := v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) { delete(s.Values, "name") })
+	require.Len(t, setCookies(res), 1)
+	removed := res.Cookies()[0]
+	require.Equal(t, -1, removed.MaxAge)
+	require.Empty(t, removed.Value)
+	for _, c := range []*http.Cookie{set, removed} {
+		require.Equal(t, []any{name, "heroes.example", "/x", true, true, http.SameSiteStrictMode},
+			[]any{c.Name, c.Domain, c.Path, c.Secure, c.HttpOnly, c.SameSite})
+	}
+}
+
+func Test_05_and_18_a_cookie_that_is_not_ours_is_an_empty_session(t *testing.T) {
+	store := newStore(t, Options{})
+	v := visitor{t: t, store: store}
+	v.set("name", "Superman")
+	_, sealed, _ := strings.Cut(v.cookie, "=")
+
+	stranger := visitor{t: t, store: newStore(t, Options{}, oldSecret)}
+	stranger.set("name", "Lex Luthor")
+	_, foreign, _ := strings.Cut(stranger.cookie, "=")
+
+	refused := map[string]string{
+		"under an unknown secret":  foreign,
+		"for another name":         store.keys.seal("other", []byte{1, 0}),
+		"empty":                    "",
+		"not base64":               "%%%",
+		"too short":                "AAAA",
+		"padded":                   sealed + "=",
+		"with standard base64":     base64.StdEncoding.EncodeToString(make([]byte, 64)),
+		"with space around":        " " + sealed,
+		"in quotes":                `"` + sealed + `"`,
+		"of another version":       "Ag" + sealed[2:],
+		"longer than a cookie":     strings.Repeat("A", 5000),
+		"sealed and not a session": store.keys.seal(name, nil),
+		"sealed and malformed":     store.keys.seal(name, []byte{1, 0, 9, 9, 9}),
+		"gorilla's":                "MTcwMDAwMDAwMHxEdi1CQkFFQ180SUFBUkFCRUFBQUpmLUNBQUVHYzNSeWFXNW5EQVlBQkc1aGJXVUdjM1J5YVc1bnxabcde",
+	}
+	var answers []string
+	for why, value := range refused {
+		v := visitor{t: t, store: store, cookie: name + "=" + value}
+		res := v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.Empty(t, s.Values, why)
+			require.True(t, s.IsNew, why)
+			require.NoError(t, s.Save(r, w), why)
+		})
+		answers = append(answers, fmt.Sprint(res.StatusCode, res.Header))
+	}
+	for _, a := range answers {
+		require.Equal(t, answers[0], a, "every refused cookie is answered alike")
+	}
+}
+
+func Test_05_every_changed_byte_every_truncation_and_every_splice_is_refused(t *testing.T) {
+	store := newStore(t, Options{})
+	seal := func(hero string) string {
+		plain, err := encode([]byte{0, 0}, map[any]any{"name": hero, "alter_ego": "Clark Kent"})
+		require.NoError(t, err)
+		return store.keys.seal(name, plain)
+	}
+	a, b := seal("Superman"), seal("Catwoman")
+	require.Len(t, b, len(a))
+	open := func(value string) error {
+		_, _, err := store.keys.open(name, value)
+		return err
+	}
+	require.NoError(t, open(a))
+	for i := range a {
+		require.ErrorIs(t, open(a[:i]), errRefused, "cut after %d bytes", i)
+		require.ErrorIs(t, open(a[i+1:]), errRefused, "without the first %d bytes", i+1)
+		if i > 0 && a[:i] != b[:i] && a[i:] != b[i:] {
+			require.ErrorIs(t, open(a[:i]+b[i:]), errRefused, "spliced at %d", i)
+		}
+		for c := range 256 {
+			if byte(c) != a[i] {
+				require.ErrorIs(t, open(a[:i]+string([]byte{byte(c)})+a[i+1:]), errRefused, "byte %d is %d", i, c)
+			}
+			require.ErrorIs(t, open(a[:i]+string([]byte{byte(c)})+a[i:]), errRefused, "%d put in at byte %d", c, i)
+		}
+	}
+	for i := range MaxCookie {
+		other := strings.Repeat("n", i%64) + fmt.Sprint(i)
+		_, _, err := store.keys.open(other, a)
+		require.ErrorIs(t, err, errRefused, "under the name %s", other)
+	}
+}
+
+func Test_05_a_planted_cookie_does_not_shut_out_the_real_one(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	v.set("name", "Superman")
+	v.cookie = name + "=planted; " + v.cookie
+	require.Equal(t, "Superman", v.values()["name"])
+}
+
+func Test_06_the_newest_secret_seals_and_every_listed_one_opens(t *testing.T) {
+	before := newStore(t, Options{}, oldSecret)
+	during := newStore(t, Options{}, newSecret, oldSecret)
+	after := newStore(t, Options{}, newSecret)
+
+	v := visitor{t: t, store: before}
+	absent := visitor{t: t, store: before}
+	v.set("name", "Superman")
+	absent.set("name", "Batman")
+
+	v.store, absent.store = during, during
+	require.Len(t, setCookies(v.visit(look)), 1, "what an older secret sealed is sealed anew")
+	require.Empty(t, setCookies(v.visit(look)))
+
+	v.store, absent.store = after, after
+	require.Equal(t, "Superman", v.values()["name"])
+	require.Empty(t, absent.values(), "who did not come by in between")
+}
+
+func Test_07_no_key_and_no_value_can_be_read_and_no_two_cookies_are_alike(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	seen := map[string]bool{}
+	for range 100 {
+		v.cookie = ""
+		v.set("alter_ego", "Clark Kent")
+		_, sealed, _ := strings.Cut(v.cookie, "=")
+		raw, err := base64.RawURLEncoding.DecodeString(sealed)
+		require.NoError(t, err)
+		for _, text := range []string{sealed, string(raw)} {
+			require.NotContains(t, text, "alter_ego")
+			require.NotContains(t, text, "Clark")
+		}
+		require.False(t, seen[sealed])
+		seen[sealed] = true
+	}
+}
+
+func Test_08_both_lifetimes_are_sealed_in_and_kept_by_the_server(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var events []Event
+		v := visitor{t: t, store: newStore(t, Options{
+			IdleTimeout: time.Hour,
+			Lifetime:    24 * time.Hour,
+			OnEvent:     func(_ context.Context, e Event) { events = append(events, e) },
+		})}
+		v.set("name", "Superman")
+		kept := v.cookie
+
+		time.Sleep(time.Hour)
+		require.Empty(t, v.values(), "idle for too long, whatever the browser says")
+		require.Equal(t, Event{Kind: Rejected, Name: name, Reason: Idle}, events[len(events)-1])
+
+		v.cookie = ""
+		v.set("name", "Batman")
+		for range 47 {
+			time.Sleep(30 * time.Minute)
+			require.Equal(t, "Batman", v.values()["name"])
+		}
+		time.Sleep(30 * time.Minute)
+		require.Empty(t, v.values(), "a day old, however busy")
+		require.Equal(t, Expired, events[len(events)-1].Reason)
+
+		v.cookie = kept
+		require.Empty(t, v.values(), "a copy of the first cookie")
+	})
+}
+
+func Test_08_the_browser_is_told_no_more_than_what_is_left(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		maxAge := func(v *visitor, value string) int { return v.set("name", value).Cookies()[0].MaxAge }
+		v := visitor{t: t, store: newStore(t, Options{IdleTimeout: time.Hour, Lifetime: 90 * time.Minute})}
+		require.LessOrEqual(t, maxAge(&v, "a"), 3600)
+		time.Sleep(45 * time.Minute)
+		require.LessOrEqual(t, maxAge(&v, "b"), 2700, "the lifetime ends before the idle timeout")
+
+		never := visitor{t: t, store: newStore(t, Options{IdleTimeout: -1, Lifetime: 90 * time.Minute})}
+		require.LessOrEqual(t, maxAge(&never, "a"), 5400)
+		time.Sleep(89 * time.Minute)
+		require.Equal(t, "a", never.values()["name"], "never idle")
+	})
+}
+
+func Test_09_a_type_that_a_session_does_not_hold_is_an_error_and_nothing_is_written(t *testing.T) {
+	type Hero struct{ Name string }
+	type Level int
+	for want, value := range map[string]any{
+		"session.Hero":            Hero{"Superman"},
+		"*session.Hero":           &Hero{},
+		"session.Level":           Level(3),
+		"nil":                     nil,
+		"[]session.Level":         []Level{1},
+		"map[int]string":          map[int]string{1: "x"},
+		"session.Hero in any":     []any{"a", Hero{}},
+		"complex128":              1i,
+		"func()":                  func() {},
+		"[2]string":               [2]string{},
+		"map[string]interface {}": map[string]interface{ M() }{},
+	} {
+		v := visitor{t: t, store: newStore(t, Options{})}
+		v.set("name", "Superman")
+		before := v.cookie
+		res := v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			s.Values["hero"] = value
+			err := s.Save(r, w)
+			e, ok := errors.AsType[*TypeError](err)
+			require.True(t, ok, "%s: %v", want, err)
+			require.Equal(t, "hero", e.Key)
+			if !strings.Contains(want, " ") {
+				require.Equal(t, want, e.Type)
+			}
+			require.NotContains(t, err.Error(), "Superman")
+			delete(s.Values, "hero")
+		})
+		require.Equal(t, 200, res.StatusCode)
+		require.Equal(t, before, v.cookie)
+	}
+
+	v := visitor{t: t, store: newStore(t, Options{})}
+	v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		s.Values[42] = "x"
+		require.ErrorContains(t, s.Save(r, w), `"42"`)
+		delete(s.Values, 42)
+	})
+}
+
+func Test_10_a_cookie_too_large_is_an_error_that_says_how_large(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	v.set("name", "Superman")
+	before := v.cookie
+	res := v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		s.Values["name"] = strings.Repeat("x", 4000)
+		err := s.Save(r, w)
+		e, ok := errors.AsType[*TooLargeError](err)
+		require.True(t, ok, "%v", err)
+		require.Greater(t, e.Size, 5300)
+		require.ErrorContains(t, err, fmt.Sprint(e.Size))
+		http.Error(w, "too large", http.StatusInternalServerError)
+	})
+	require.Empty(t, setCookies(res))
+	require.Equal(t, before, v.cookie, "the browser keeps the session it had")
+
+	t.Run("to the byte", func(t *testing.T) {
+		largest := 0
+		for n := 2800; n < 3100; n++ {
+			v := visitor{t: t, store: newStore(t, Options{OnError: func(w http.ResponseWriter, _ *http.Request, err error) {
+				_, ok := errors.AsType[*TooLargeError](err)
+				require.True(t, ok)
+				w.WriteHeader(500)
+			}})}
+			if set := setCookies(v.set("name", strings.Repeat("x", n))); len(set) == 1 {
+				require.LessOrEqual(t, len(set[0]), MaxCookie)
+				largest = max(largest, len(set[0]))
+			}
+		}
+		require.Greater(t, largest, MaxCookie-4, "none is refused that would fit")
+	})
+}
+
+func Test_11_renew_keeps_the_values_and_destroy_ends_them(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var kinds []EventKind
+		v := visitor{t: t, store: newStore(t, Options{
+			Lifetime: 24 * time.Hour,
+			OnEvent:  func(_ context.Context, e Event) { kinds = append(kinds, e.Kind) },
+		})}
+		v.set("name", "Superman")
+		time.Sleep(time.Hour)
+		before := v.cookie
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.Renew(r, s))
+		})
+		require.NotEqual(t, before, v.cookie)
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.Equal(t, "Superman", s.Values["name"])
+			require.Equal(t, 24*time.Hour, v.store.Info(r, s).LifetimeLeft.Round(time.Second), "a new lifetime")
+		})
+
+		res := v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.Destroy(r, s))
+		})
+		require.Equal(t, -1, res.Cookies()[0].MaxAge)
+		require.Empty(t, v.values())
+
+		v.set("name", "Batman")
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.Destroy(r, s))
+			s.Values[flashKey] = []byte(`{"info":["forgotten"]}`)
+		})
+		require.Equal(t, []string{flashKey}, keysOf(v.values()), "what is set after it is a new session")
+		require.Equal(t, []EventKind{Created, Renewed, Destroyed, Created, Destroyed, Created}, kinds)
+	})
+}
+
+func keysOf(v View) (keys []string) {
+	for k := range v {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+func Test_15_a_response_that_read_a_session_is_not_for_caches(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	res := v.visit(look)
+	require.Equal(t, "Cookie", res.Header.Get("Vary"), "who has a session would get another page")
+	require.Empty(t, res.Header.Get("Cache-Control"))
+
+	v.set("name", "Superman")
+	for status := range map[int]bool{200: true, 303: true, 404: true, 500: true} {
+		res = v.visit(func(w http.ResponseWriter, _ *http.Request, _ *sessions.Session) {
+			w.Header().Set("Cache-Control", "public, max-age=60")
+			w.Header().Add("Vary", "Accept-Language, cookie")
+			w.WriteHeader(status)
+		})
+		require.Equal(t, "no-store", res.Header.Get("Cache-Control"), status)
+		require.Equal(t, []string{"Accept-Language, cookie"}, res.Header["Vary"], status)
+	}
+}
+
+func Test_16_a_change_is_saved_however_the_response_is_written(t *testing.T) {
+	for how, write := range map[string]func(http.ResponseWriter, *http.Request){
+		"not at all":    func(http.ResponseWriter, *http.Request) {},
+		"write":         func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") },
+		"header":        func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
+		"redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", 303) },
+		"error":         func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 404) },
+		"flush":         func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush() },
+		"controller":    func(w http.ResponseWriter, _ *http.Request) { _ = http.NewResponseController(w).Flush() },
+		"file":          func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, "doc.go") },
+		"written twice": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "a"); fmt.Fprint(w, "b") },
+	} {
+		v := visitor{t: t, store: newStore(t, Options{})}
+		v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			s.Values["name"] = "Superman"
+			write(w, r)
+		})
+		require.Equal(t, "Superman", v.values()["name"], how)
+	}
+}
+
+func Test_16_a_response_of_500_saves_nothing(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	v.set("name", "Superman")
+	res := v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		s.Values["name"] = "Batman"
+		require.NoError(t, s.Save(r, w))
+		w.WriteHeader(500)
+	})
+	require.Empty(t, setCookies(res))
+	require.Equal(t, "Superman", v.values()["name"])
+}
+
+func Test_16_a_change_that_cannot_be_saved_fails_the_request(t *testing.T) {
+	var lost []Event
+	v := visitor{t: t, store: newStore(t, Options{OnEvent: func(_ context.Context, e Event) {
+		if e.Kind == Lost {
+			lost = append(lost, e)
+		}
+	}})}
+	res := v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		s.Values["name"] = struct{}{}
+		http.Redirect(w, r, "/success", 303)
+	})
+	require.Equal(t, 500, res.StatusCode)
+	require.Empty(t, res.Header.Get("Location"))
+	require.Len(t, lost, 1)
+
+	late := func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		fmt.Fprint(w, "hello")
+		s.Values["name"] = "too late"
+		require.ErrorIs(t, s.Save(r, w), ErrTooLate)
+		require.ErrorIs(t, v.store.Renew(r, s), ErrTooLate)
+		require.ErrorIs(t, v.store.Destroy(r, s), ErrTooLate)
+	}
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() { v.visit(late) }, "the connection is cut")
+	require.ErrorIs(t, lost[1].Err, ErrTooLate)
+}
+
+func Test_17_a_change_inside_a_slice_or_a_map_is_a_change(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) {
+		s.Values["powers"] = []string{"flight", "strength"}
+		s.Values["teams"] = map[string]any{"league": map[string]int{"founded": 1960}}
+	})
+	v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) {
+		s.Values["powers"].([]string)[1] = "x-ray vision"
+		s.Values["teams"].(map[string]any)["league"].(map[string]int)["members"] = 7
+	})
+	require.Equal(t, View{
+		"powers": []string{"flight", "x-ray vision"},
+		"teams":  map[string]any{"league": map[string]int{"founded": 1960, "members": 7}},
+	}, v.values())
+	require.Empty(t, setCookies(v.visit(look)))
+}
