@@ -315,9 +315,8 @@ func Test_09_a_type_that_a_session_does_not_hold_is_an_error_and_nothing_is_writ
 	for want, value := range map[string]any{
 		"session.Hero":            Hero{"Superman"},
 		"*session.Hero":           &Hero{},
-		"session.Level":           Level(3),
+		"session.Level":           []Level{3},
 		"nil":                     nil,
-		"[]session.Level":         []Level{1},
 		"map[int]string":          map[int]string{1: "x"},
 		"session.Hero in any":     []any{"a", Hero{}},
 		"complex128":              1i,
