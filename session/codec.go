@@ -47,6 +47,8 @@ const (
 // maxDepth bounds how deep slices and maps nest; a map that holds itself ends there.
 const maxDepth = 32
 
+var errDepth = fmt.Errorf("it nests slices or maps more than %d deep", maxDepth)
+
 var typeOf = [...]reflect.Type{
 	tagString:  reflect.TypeFor[string](),
 	tagBytes:   reflect.TypeFor[[]byte](),
@@ -134,8 +136,10 @@ func appendType(b []byte, t reflect.Type, depth int) ([]byte, error) {
 	if tag, ok := tagOf[t]; ok {
 		return append(b, tag), nil
 	}
-	if depth < maxDepth && t.Name() == "" {
+	if t.Name() == "" {
 		switch {
+		case depth == maxDepth:
+			return nil, errDepth
 		case t.Kind() == reflect.Slice:
 			return appendType(append(b, tagSlice), t.Elem(), depth+1)
 		case t.Kind() == reflect.Map && t.Key() == typeOf[tagString]:
@@ -147,7 +151,7 @@ func appendType(b []byte, t reflect.Type, depth int) ([]byte, error) {
 
 func appendBody(b []byte, v reflect.Value, depth int) ([]byte, error) {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("nests deeper than %d slices or maps", maxDepth)
+		return nil, errDepth
 	}
 	var err error
 	switch v.Kind() {

@@ -1,0 +1,103 @@
+package session
+
+import (
+	"math"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var everyType = map[any]any{
+	"string":     "Superman",
+	"empty":      "",
+	"bytes":      []byte{0, 1, 255},
+	"no bytes":   []byte{},
+	"nil bytes":  []byte(nil),
+	"true":       true,
+	"false":      false,
+	"int":        math.MinInt,
+	"int8":       int8(-128),
+	"int16":      int16(32767),
+	"int32":      int32('🦸'),
+	"int64":      int64(math.MaxInt64),
+	"uint":       uint(math.MaxUint),
+	"uint8":      uint8(255),
+	"uint16":     uint16(65535),
+	"uint32":     uint32(math.MaxUint32),
+	"uint64":     uint64(math.MaxUint64),
+	"float32":    float32(1.5),
+	"float64":    math.Inf(-1),
+	"time":       time.Date(1938, 4, 18, 12, 0, 0, 123456789, time.UTC),
+	"strings":    []string{"a", ""},
+	"no strings": []string{},
+	"nil slice":  []string(nil),
+	"bools":      []bool{true, false},
+	"times":      []time.Time{time.Unix(0, 0).UTC()},
+	"nested":     [][][]int{{{1, 2}, nil}, {}},
+	"byteses":    [][]byte{{1}, nil},
+	"any":        []any{"a", 1, []any{uint8(2), map[string]any{"b": 1.5}}},
+	"map":        map[string]string{"b": "2", "a": "1"},
+	"nil map":    map[string]int(nil),
+	"no map":     map[string]int{},
+	"maps":       map[string]map[string][]int16{"a": {"b": {1}}},
+	"anys":       map[string]any{"a": time.Unix(1, 0).UTC(), "b": []string{"c"}},
+}
+
+func Test_09_values_keep_their_types(t *testing.T) {
+	b, err := encode(nil, everyType)
+	require.NoError(t, err)
+	values, err := decode(string(b))
+	require.NoError(t, err)
+	for key, want := range everyType {
+		require.True(t, reflect.DeepEqual(want, values[key]), "%s: %#v is not %#v", key, values[key], want)
+	}
+	require.Len(t, values, len(everyType))
+}
+
+func Test_09_a_time_keeps_its_zone_and_its_nanoseconds(t *testing.T) {
+	now := time.Now().In(time.FixedZone("", 5*3600+1800))
+	b, err := encode(nil, map[any]any{"t": now})
+	require.NoError(t, err)
+	values, err := decode(string(b))
+	require.NoError(t, err)
+	require.Equal(t, now.Format(time.RFC3339Nano), values["t"].(time.Time).Format(time.RFC3339Nano))
+
+	_, err = encode(nil, map[any]any{"t": time.Now().In(time.FixedZone("", 1<<30))})
+	require.ErrorContains(t, err, `"t"`)
+}
+
+func Test_17_equal_values_are_encoded_alike(t *testing.T) {
+	first, err := encode(nil, everyType)
+	require.NoError(t, err)
+	for range 50 {
+		values, err := decode(string(first))
+		require.NoError(t, err)
+		again, err := encode(nil, values)
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+	}
+}
+
+func Test_09_a_map_that_holds_itself_is_an_error(t *testing.T) {
+	m := map[string]any{}
+	m["m"], m["n"] = []any{m, m}, m
+	_, err := encode(nil, map[any]any{"loop": m})
+	require.ErrorContains(t, err, `"loop"`)
+	require.ErrorContains(t, err, "32")
+}
+
+func Test_05_malformed_values_are_an_error_and_take_no_memory(t *testing.T) {
+	b, err := encode(nil, everyType)
+	require.NoError(t, err)
+	for i := range b {
+		_, _ = decode(string(b[:i])) // some prefixes are whole values; none may panic
+		for c := range 256 {
+			_, _ = decode(string(b[:i]) + string([]byte{byte(c)}) + string(b[i+1:]))
+		}
+	}
+	huge := "\x01k" + string([]byte{tagSlice, tagString}) + "\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
+	require.Less(t, testing.AllocsPerRun(10, func() { _, err = decode(huge) }), 20.0)
+	require.ErrorIs(t, err, errMalformed)
+}
