@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/gobuffalo/buffalo v1.1.0
+	github.com/gobuffalo/httptest v1.5.2
 	github.com/gorilla/sessions v1.4.0
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/crypto v0.51.0
@@ -66,7 +67,7 @@ require (
 	github.com/monoculum/formam v3.5.5+incompatible // indirect
 	github.com/rogpeppe/go-internal v1.14.1 // indirect
 	github.com/sergi/go-diff v1.4.0 // indirect
-	github.com/sirupsen/logrus v1.9.4 // indirect
+	github.com/sirupsen/logrus v1.9.4
 	github.com/sourcegraph/annotate v0.0.0-20160123013949-f4cad6c6324d // indirect
 	github.com/sourcegraph/syntaxhighlight v0.0.0-20170531221838-bd320f5d308e // indirect
 	github.com/spf13/cobra v1.10.2 // indirect

@@ -49,7 +49,7 @@ func Handler(app *buffalo.App) http.Handler {
 	h = app.SessionStore.(*session.Store).Handler(h) // saves the session with the first byte
 	h = files.Handler(h)                             // assets never touch a session
 	h = answerHead(h)
-	h = http.MaxBytesHandler(h, maxBody)
+	h = limitBody(h)
 	return logRequests(app.Logger, h)
 }
 
@@ -87,8 +87,19 @@ func answerHead(next http.Handler) http.Handler {
 	})
 }
 
-// refuseLargeBodies answers 413 when Handler's limit was reached. Buffalo has
-// read the form by then, and dropped the error.
+// limitBody stops the reading of a body at maxBody bytes.
+func limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body == nil { // only in tests
+			r.Body = http.NoBody
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuseLargeBodies answers 413 when limitBody has stopped. Buffalo has read the
+// form by then, and dropped the error.
 func refuseLargeBodies(next buffalo.Handler) buffalo.Handler {
 	return func(c buffalo.Context) error {
 		_, err := io.Copy(io.Discard, c.Request().Body)

@@ -20,35 +20,45 @@ func showError(status int, err error, c buffalo.Context) error {
 	if status >= http.StatusInternalServerError {
 		c.Logger().WithField("status", status).Error(err)
 	}
-	show := func(c buffalo.Context) error {
-		page, err := errorPage(status, err, c)
-		if err != nil {
-			c.Logger().Error(err)
-			http.Error(c.Response(), http.StatusText(status), status)
-			return nil
-		}
-		c.Response().Header().Set("Content-Type", "text/html; charset=utf-8")
-		c.Response().WriteHeader(status)
-		_, err = c.Response().Write(page)
-		return err
+	page, err := errorPage(status, err, c)
+	if err != nil {
+		c.Logger().Error(err)
+		http.Error(c.Response(), http.StatusText(status), status)
+		return nil
 	}
-	return T.Middleware()(show)(c) // 404 and 405 have not been through it
+	c.Response().Header().Set("Content-Type", "text/html; charset=utf-8")
+	c.Response().WriteHeader(status)
+	_, _ = c.Response().Write(page) // the visitor may have gone
+	return nil
 }
 
-func errorPage(status int, cause error, c buffalo.Context) ([]byte, error) {
+// errorPage renders the page of status. It must not fail a second time: a panic
+// is an error too.
+func errorPage(status int, cause error, c buffalo.Context) (page []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the page of %d: %v", status, p)
+		}
+	}()
 	words := status
 	if !errorPages[words] {
 		words = min(status/100*100, 500)
 	}
-	data := c.Data()
-	data["flash"] = map[string][]string{}
-	data["title"] = T.Translate(c, fmt.Sprintf("errors.%d.title", words))
-	data["text"] = T.Translate(c, fmt.Sprintf("errors.%d.text", words))
-	data["details"] = ""
+	details := ""
 	if c.Value("env") == "development" && status >= http.StatusInternalServerError {
-		data["details"] = fmt.Sprintf("%v\n\n%s", cause, debug.Stack())
+		details = fmt.Sprintf("%v\n\n%s", cause, debug.Stack())
 	}
-	var page bytes.Buffer
-	err := r.HTML("errors/error.plush.html").Render(&page, data)
-	return page.Bytes(), err
+	render := func(c buffalo.Context) error {
+		data := c.Data()
+		data["flash"] = map[string][]string{}
+		data["title"] = T.Translate(c, fmt.Sprintf("errors.%d.title", words))
+		data["text"] = T.Translate(c, fmt.Sprintf("errors.%d.text", words))
+		data["details"] = details
+		var b bytes.Buffer
+		err := r.HTML("errors/error.plush.html").Render(&b, data)
+		page = b.Bytes()
+		return err
+	}
+	err = T.Middleware()(render)(c) // 404 and 405 have not been through it
+	return page, err
 }
