@@ -84,3 +84,5 @@ require (
 // pop asks for v0.6.10, whose helpers (contentFor and others) take plush/v5 and
 // panic in the plush/v4 pages of Buffalo v1.1.0. No code of pop imports it.
 replace github.com/gobuffalo/helpers => github.com/gobuffalo/helpers v0.6.7
+
+tool github.com/gobuffalo/refresh

@@ -27,6 +27,9 @@ type config struct {
 // session when the server starts anew.
 const secretFile = "tmp/session_secret"
 
+// howToMakeOne tells it to who has the source and to who has the binary alone.
+const howToMakeOne = "make one with `go run ./cmd/app task secret`, or this program's `task secret`"
+
 // readConfig reads the environment. An error names the variable, what is wrong
 // with it and how to mend it.
 func readConfig() (c config, err error) {
@@ -51,13 +54,13 @@ func readSecrets(secrets *[][]byte, env string) (err error) {
 	case env == "test":
 		list = session.NewSecret()
 	default:
-		return errors.New("SESSION_SECRET is not set: sessions cannot be sealed without one; make one with: app task secret")
+		return errors.New("SESSION_SECRET is not set and sessions cannot be sealed without one: " + howToMakeOne)
 	}
 	if err == nil {
 		*secrets, err = session.ParseSecrets(list)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w: make one with: app task secret", from, err)
+		return fmt.Errorf("%s: %w: %s", from, err, howToMakeOne)
 	}
 	return nil
 }
