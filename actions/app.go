@@ -38,19 +38,23 @@ func App(store *session.Store) *buffalo.App {
 	app.GET("/heroes/new", HeroesNew)
 	app.POST("/heroes", HeroesCreate)
 	app.GET("/success", HeroesSuccess)
+	app.DELETE("/session", SessionDestroy)
 
 	return app
 }
 
-// Handler is what a server serves: the application, and what stands around all
-// of it, from the outside to the inside.
+// Handler is what a server serves: the application, and what stands around it.
+// Files and health checks never touch a session.
 func Handler(app *buffalo.App) http.Handler {
-	var h http.Handler = app
-	h = app.SessionStore.(*session.Store).Handler(h) // saves the session with the first byte
-	h = files.Handler(h)                             // assets never touch a session
-	h = answerHead(h)
-	h = limitBody(h)
-	return logRequests(app.Logger, h)
+	store := app.SessionStore.(*session.Store)
+	mux := http.NewServeMux()
+	files.Route(mux)
+	mux.HandleFunc("GET /healthz", HealthShow)
+	mux.HandleFunc("GET /healthz/{$}", HealthShow)
+	mux.HandleFunc("GET /readyz", ReadyShow(store))
+	mux.HandleFunc("GET /readyz/{$}", ReadyShow(store))
+	mux.Handle("/", store.Handler(app)) // saves the session with the first byte
+	return logRequests(app.Logger, limitBody(answerHead(mux)))
 }
 
 // sessionName is the cookie's. In production a browser takes a cookie of this

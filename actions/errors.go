@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"runtime/debug"
 
+	"heroes/session"
+
 	"github.com/gobuffalo/buffalo"
 )
 
@@ -51,6 +53,7 @@ func errorPage(status int, cause error, c buffalo.Context) (page []byte, err err
 	render := func(c buffalo.Context) error {
 		data := c.Data()
 		data["flash"] = map[string][]string{}
+		data["session"] = session.ViewOf(c.Session().Session)
 		data["title"] = T.Translate(c, fmt.Sprintf("errors.%d.title", words))
 		data["text"] = T.Translate(c, fmt.Sprintf("errors.%d.text", words))
 		data["details"] = details

@@ -35,13 +35,10 @@ func (f Files) Path(name string) string {
 	return "/" + f.HashName(name)
 }
 
-// Handler serves the files, and everything else by next.
-func (f Files) Handler(next http.Handler) http.Handler {
-	mux := http.NewServeMux()
+// Route has mux serve the files.
+func (f Files) Route(mux *http.ServeMux) {
 	server := hashfs.FileServer(f.FS)
 	for _, pattern := range []string{"GET /assets/", "GET /favicon.svg", "GET /robots.txt"} {
 		mux.Handle(pattern, server)
 	}
-	mux.Handle("/", next)
-	return mux
 }

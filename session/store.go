@@ -164,6 +164,12 @@ func (s *Store) early(r *http.Request, session *sessions.Session) (*state, error
 	return st, nil
 }
 
+// Ping says whether sessions can be read and written: nil or ErrUnavailable. In
+// cookies they always can.
+func (s *Store) Ping(context.Context) error {
+	return nil
+}
+
 // Info is what a page may tell about a session: nothing in it opens one.
 type Info struct {
 	New          bool          // the visitor had no session when the request came

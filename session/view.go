@@ -12,11 +12,12 @@ func (v View) Get(key string) any {
 	return v[key]
 }
 
-// ViewOf copies the values of s. Those under a key that is not a string are left out.
+// ViewOf copies the values of s. Buffalo's flash is not one of them: a page has it
+// as flash.
 func ViewOf(s *sessions.Session) View {
 	view := make(View, len(s.Values))
 	for k, v := range s.Values {
-		if key, ok := k.(string); ok {
+		if key, ok := k.(string); ok && key != flashKey {
 			view[key] = v
 		}
 	}

@@ -1,0 +1,19 @@
+package actions
+
+import (
+	"net/http"
+
+	"heroes/session"
+
+	"github.com/gobuffalo/buffalo"
+)
+
+// SessionDestroy forgets the visitor. The flash that says so starts a session of
+// its own, which ends when it has been read.
+func SessionDestroy(c buffalo.Context) error {
+	if err := session.Destroy(c); err != nil {
+		return err
+	}
+	c.Flash().Add("info", T.Translate(c, "session.destroyed"))
+	return c.Redirect(http.StatusSeeOther, "/")
+}
