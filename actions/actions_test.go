@@ -2,6 +2,7 @@ package actions
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,7 +32,9 @@ type browser struct {
 func open(t *testing.T, env ...string) *browser {
 	t.Helper()
 	b := &browser{Assertions: require.New(t), jar: map[string]string{}, header: map[string]string{}}
-	store, err := session.New([][]byte{[]byte(session.NewSecret())}, session.Options{})
+	store, err := session.New([][]byte{[]byte(session.NewSecret())}, session.Options{
+		OnEvent: func(_ context.Context, e session.Event) { LogSession(b.app.Logger, e) },
+	})
 	b.NoError(err)
 	b.store = store
 	envy.Temp(func() {

@@ -233,7 +233,9 @@ func Test_Log_holds_no_value_whatever_happens(t *testing.T) {
 	b.post("/heroes", form)
 	b.jar[b.app.SessionName] = cookie + mark
 	b.get("/success")
-	b.Contains(b.log.String(), "path=/heroes", "the requests are logged")
+	for _, line := range []string{"path=/heroes", "session=created", "reason=refused"} {
+		b.Contains(b.log.String(), line)
+	}
 	b.NotContains(b.log.String(), mark)
 	b.NotContains(b.log.String(), cookie)
 }

@@ -3,6 +3,8 @@ package actions
 import (
 	"net/http"
 
+	"heroes/session"
+
 	"github.com/felixge/httpsnoop"
 	"github.com/gobuffalo/buffalo"
 )
@@ -21,4 +23,18 @@ func logRequests(logger buffalo.Logger, next http.Handler) http.Handler {
 			"duration": m.Duration,
 		}).Info("request")
 	})
+}
+
+// LogSession writes a line for what happened to a session: an error when a change
+// was lost, and what a developer may want to see otherwise.
+func LogSession(logger buffalo.Logger, e session.Event) {
+	logger = logger.WithField("session", string(e.Kind))
+	switch e.Kind {
+	case session.Lost:
+		logger.Error(e.Err)
+	case session.Rejected:
+		logger.WithField("reason", string(e.Reason)).Info("a session's cookie was not taken")
+	default:
+		logger.Debug("session")
+	}
 }

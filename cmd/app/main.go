@@ -17,6 +17,7 @@ import (
 	_ "heroes/grifts"
 	"heroes/session"
 
+	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/grift/grift"
 )
 
@@ -44,11 +45,13 @@ func serve() error {
 	if err != nil {
 		return err
 	}
+	var app *buffalo.App
+	c.session.OnEvent = func(_ context.Context, e session.Event) { actions.LogSession(app.Logger, e) }
 	store, err := session.New(c.secrets, c.session)
 	if err != nil {
 		return err
 	}
-	app := actions.App(store)
+	app = actions.App(store)
 	listener, err := listen(app.Addr)
 	if err != nil {
 		return err
