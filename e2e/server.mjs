@@ -1,0 +1,52 @@
+// The application as a visitor meets it: its own binary, on a port of its own.
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+
+const root = dirname(import.meta.dirname);
+const temp = mkdtempSync(join(tmpdir(), "heroes-e2e-"));
+const binary = join(temp, "heroes");
+const running = new Set();
+
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+  rmSync(temp, { recursive: true, force: true });
+});
+
+execFileSync("go", ["build", "-o", binary, "./cmd/app"], { cwd: root, stdio: "inherit" });
+
+// emptyFolder makes a folder that is gone when the tests are.
+export const emptyFolder = () => mkdtempSync(join(temp, "empty-"));
+
+// serve starts the application in cwd, in development unless env says otherwise,
+// and resolves as soon as it has printed its address.
+export async function serve({ env = {}, cwd = root } = {}) {
+  const { PATH, HOME } = process.env; // and nothing else that this shell may have set
+  const child = spawn(binary, { cwd, env: { PATH, HOME, GO_ENV: "development", PORT: "0", ...env } });
+  running.add(child);
+
+  const lines = [];
+  const ended = new Promise((resolve) => child.once("close", resolve)).then(() => running.delete(child));
+  const output = () => lines.join("\n");
+  const url = await new Promise((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface(stream).on("line", (line) => {
+        lines.push(line);
+        const [, address] = line.match(/^Heroes is at (http:\S+)$/) ?? [];
+        if (address) resolve(address);
+      });
+    }
+    ended.then(() => reject(new Error(`the server ended before it began:\n${output()}`)));
+  });
+
+  return {
+    url,
+    output,
+    stop() {
+      child.kill("SIGTERM");
+      return ended;
+    },
+  };
+}
