@@ -442,7 +442,7 @@ func Test_16_a_change_is_saved_however_the_response_is_written(t *testing.T) {
 		"not at all":    func(http.ResponseWriter, *http.Request) {},
 		"write":         func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") },
 		"header":        func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
-		"redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", 303) },
+		"redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusSeeOther) },
 		"error":         func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 404) },
 		"flush":         func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush() },
 		"controller":    func(w http.ResponseWriter, _ *http.Request) { _ = http.NewResponseController(w).Flush() },
@@ -479,7 +479,7 @@ func Test_16_a_change_that_cannot_be_saved_fails_the_request(t *testing.T) {
 	}})}
 	res := v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
 		s.Values["name"] = struct{}{}
-		http.Redirect(w, r, "/success", 303)
+		http.Redirect(w, r, "/success", http.StatusSeeOther)
 	})
 	require.Equal(t, 500, res.StatusCode)
 	require.Empty(t, res.Header.Get("Location"))
