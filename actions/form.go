@@ -5,6 +5,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"heroes/session"
+
 	"github.com/gobuffalo/buffalo"
 )
 
@@ -18,16 +20,13 @@ var fields = []struct {
 	{"catch_phrase", 280},
 }
 
-// A hero is what the form holds, by field.
-type hero map[string]string
-
 // readHero reads the hero from the body's fields; the query does not count. The
 // second result says, in the visitor's language, what is wrong with a field.
-func readHero(c buffalo.Context) (hero, map[string]string) {
-	h, wrong := hero{}, map[string]string{}
+func readHero(c buffalo.Context) (hero session.View, wrong map[string]string) {
+	hero, wrong = session.View{}, map[string]string{}
 	for _, f := range fields {
 		value := strings.TrimSpace(c.Request().PostForm.Get(f.name))
-		h[f.name] = strings.ToValidUTF8(value, "\uFFFD")
+		hero[f.name] = strings.ToValidUTF8(value, "\uFFFD")
 		switch count := utf8.RuneCountInString(value); {
 		case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
 			wrong[f.name] = T.Translate(c, "heroes.wrong.control")
@@ -37,7 +36,7 @@ func readHero(c buffalo.Context) (hero, map[string]string) {
 			wrong[f.name] = T.Translate(c, "heroes.wrong.long", map[string]any{"Max": f.max, "Count": count})
 		}
 	}
-	return h, wrong
+	return hero, wrong
 }
 
 // visible is false for what a reader would not see: spaces, joiners, direction marks.
@@ -45,9 +44,9 @@ func visible(r rune) bool {
 	return unicode.IsGraphic(r) && !unicode.IsSpace(r)
 }
 
-// showForm shows the form as it was filled, with a message at each wrong field.
-func showForm(c buffalo.Context, status int, h hero, wrong map[string]string) error {
-	c.Set("hero", h)
+// showForm shows the form filled with hero, with a message at each wrong field.
+func showForm(c buffalo.Context, status int, hero session.View, wrong map[string]string) error {
+	c.Set("hero", hero)
 	c.Set("wrong", wrong)
 	c.Set("focus", firstWrong(wrong))
 	return c.Render(status, r.HTML("heroes/new.plush.html"))

@@ -8,9 +8,9 @@ import (
 	"github.com/gobuffalo/buffalo"
 )
 
-// HeroesNew shows the form.
+// HeroesNew shows the form, filled with the hero who is there.
 func HeroesNew(c buffalo.Context) error {
-	return showForm(c, http.StatusOK, hero{}, nil)
+	return showForm(c, http.StatusOK, session.ViewOf(c.Session().Session), nil)
 }
 
 // HeroesCreate is the lesson: it puts the hero into the session and redirects.

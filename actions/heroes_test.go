@@ -31,6 +31,14 @@ func Test_Heroes_New(t *testing.T) {
 	}
 }
 
+func Test_Heroes_New_is_filled_with_the_hero_who_is_there(t *testing.T) {
+	b := open(t)
+	b.post("/heroes", superman())
+	for f := range superman() {
+		b.Contains(b.get("/heroes/new").Body.String(), `name="`+f+`" value="`+superman().Get(f)+`"`)
+	}
+}
+
 func Test_Heroes_Create(t *testing.T) {
 	b := open(t)
 	for _, path := range []string{"/heroes", "/heroes/"} {
