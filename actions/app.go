@@ -2,6 +2,7 @@
 package actions
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -106,7 +107,8 @@ func limitBody(next http.Handler) http.Handler {
 // form by then, and dropped the error.
 func refuseLargeBodies(next buffalo.Handler) buffalo.Handler {
 	return func(c buffalo.Context) error {
-		_, err := io.Copy(io.Discard, c.Request().Body)
+		rest, err := io.ReadAll(c.Request().Body)
+		c.Request().Body = io.NopCloser(bytes.NewReader(rest))
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return c.Error(http.StatusRequestEntityTooLarge, err)
 		}

@@ -224,6 +224,7 @@ func Test_Log_holds_no_value_whatever_happens(t *testing.T) {
 	b.app.GET("/panic", func(buffalo.Context) error { panic("boom") })
 	form := url.Values{"name": {mark}, "alter_ego": {mark}, "catch_phrase": {mark}}
 	b.post("/heroes", form)
+	b.post("/heroes", form)
 	cookie := b.jar[b.app.SessionName]
 	b.get("/success?alter_ego=" + mark)
 	b.get("/panic?alter_ego=" + mark)
@@ -233,7 +234,7 @@ func Test_Log_holds_no_value_whatever_happens(t *testing.T) {
 	b.post("/heroes", form)
 	b.jar[b.app.SessionName] = cookie + mark
 	b.get("/success")
-	for _, line := range []string{"path=/heroes", "session=created", "reason=refused"} {
+	for _, line := range []string{"path=/heroes", "session=created", "session=renewed", "reason=refused"} {
 		b.Contains(b.log.String(), line)
 	}
 	b.NotContains(b.log.String(), mark)

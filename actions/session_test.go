@@ -19,7 +19,9 @@ func Test_Session_Destroy_forgets_the_visitor_and_says_so(t *testing.T) {
 			b.Equal(http.StatusSeeOther, res.Code)
 			b.Equal("/", res.Location())
 			b.Empty(b.session())
-			b.Contains(b.get("/").Body.String(), "You are forgotten.")
+			page := b.get("/").Body.String()
+			b.Contains(page, "You are forgotten.")
+			b.NotContains(page, "is registered.", "the flash from before is forgotten too")
 			b.Empty(b.jar, "the flash is read and the cookie is gone")
 			b.Equal("/", b.get("/success").Location())
 		}

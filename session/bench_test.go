@@ -38,8 +38,8 @@ func BenchmarkSealOpen(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		sealed := keys.seal("_heroes_session", plain)
-		opened, _, err := keys.open("_heroes_session", sealed)
+		sealed := keys.sealText("_heroes_session", plain)
+		opened, _, err := keys.openText("_heroes_session", sealed)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -101,9 +101,9 @@ func Test_a_hero_takes_at_most_20_allocations_and_260_bytes(t *testing.T) {
 	allocs := testing.AllocsPerRun(100, func() {
 		plain, err := encode(append(make([]byte, 0, 256), timestamps...), hero)
 		require.NoError(t, err)
-		sealed := keys.seal(name, plain)
+		sealed := keys.sealText(name, plain)
 		require.LessOrEqual(t, len(sealed), 260)
-		opened, _, err := keys.open(name, sealed)
+		opened, _, err := keys.openText(name, sealed)
 		require.NoError(t, err)
 		_, err = decode(opened[len(timestamps):])
 		require.NoError(t, err)

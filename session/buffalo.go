@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 
 	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/buffalo/render"
@@ -19,7 +20,10 @@ func Middleware(next buffalo.Handler) buffalo.Handler {
 	return func(c buffalo.Context) error {
 		x := exchangeOf(c.Request())
 		x.before = func() { keepFlash(c) }
-		err := next(c)
+		err := x.loadError()
+		if err == nil {
+			err = next(c)
+		}
 		if errors.Is(err, ErrUnavailable) {
 			c.Response().Header().Set("Retry-After", RetryAfter)
 			return c.Error(http.StatusServiceUnavailable, err)
@@ -32,6 +36,11 @@ func Middleware(next buffalo.Handler) buffalo.Handler {
 // shows the flash to renderers alone, so it is asked for by one that then
 // refuses to render.
 func keepFlash(c buffalo.Context) {
+	// Nearly always there is none, and a look at Buffalo's private field says so.
+	data := reflect.ValueOf(c.Flash()).Elem().FieldByName("data")
+	if data.Kind() == reflect.Map && data.Len() == 0 && c.Session().Get(flashKey) == nil {
+		return
+	}
 	_ = c.Render(http.StatusOK, render.Func("", func(_ io.Writer, data render.Data) error {
 		flash, err := json.Marshal(data["flash"])
 		if err == nil {
@@ -60,6 +69,7 @@ func Destroy(c buffalo.Context) error {
 	if err != nil {
 		return err
 	}
+	c.Flash().Clear() // Buffalo took it out of the session when the request came
 	return store.Destroy(c.Request(), s)
 }
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -46,6 +47,9 @@ const (
 
 // maxDepth bounds how deep slices and maps nest; a map that holds itself ends there.
 const maxDepth = 32
+
+// MaxValues is the most bytes that a session's values take, encoded.
+const MaxValues = 256 << 10
 
 var errDepth = fmt.Errorf("it nests slices or maps more than %d deep", maxDepth)
 
@@ -94,7 +98,7 @@ func encode(b []byte, values map[any]any) ([]byte, error) {
 	for k, v := range values {
 		key, ok := k.(string)
 		if !ok {
-			return nil, &TypeError{Key: fmt.Sprint(k), Type: fmt.Sprintf("key of type %T", k)}
+			return nil, &TypeError{Key: fmt.Sprint(k), Type: fmt.Sprintf("a key of type %T", k)}
 		}
 		if !emptyFlash(key, v) {
 			keys = append(keys, key)
@@ -109,10 +113,20 @@ func encode(b []byte, values map[any]any) ([]byte, error) {
 				e.Key = key
 				return nil, e
 			}
+			if _, ok := errors.AsType[*TooLargeError](err); ok {
+				return nil, err
+			}
 			return nil, fmt.Errorf("session: the value of %q: %w", key, err)
 		}
 	}
-	return b, nil
+	return b, checkSize(b)
+}
+
+func checkSize(b []byte) error {
+	if len(b) > MaxValues {
+		return &TooLargeError{Size: len(b), Limit: MaxValues}
+	}
+	return nil
 }
 
 func appendValue(b []byte, v any, depth int) ([]byte, error) {
@@ -153,7 +167,10 @@ func appendBody(b []byte, v reflect.Value, depth int) ([]byte, error) {
 	if depth > maxDepth {
 		return nil, errDepth
 	}
-	var err error
+	err := checkSize(b)
+	if err != nil {
+		return nil, err
+	}
 	switch v.Kind() {
 	case reflect.String:
 		return appendString(b, v.String()), nil
@@ -195,12 +212,7 @@ func appendBody(b []byte, v reflect.Value, depth int) ([]byte, error) {
 		}
 		b = binary.AppendUvarint(b, uint64(v.Len())+1)
 		keys := v.MapKeys()
-		slices.SortFunc(keys, func(x, y reflect.Value) int {
-			if x.String() < y.String() {
-				return -1
-			}
-			return 1
-		})
+		slices.SortFunc(keys, func(x, y reflect.Value) int { return strings.Compare(x.String(), y.String()) })
 		for _, key := range keys {
 			b = appendString(b, key.String())
 			if b, err = appendBody(b, v.MapIndex(key), depth+1); err != nil {
@@ -313,6 +325,21 @@ func (r *reader) bytes() []byte {
 	return []byte(r.take(uint64(n)))
 }
 
+func (r *reader) time() (t time.Time) {
+	b := []byte(r.string())
+	if r.err != nil || t.UnmarshalBinary(b) != nil {
+		r.fail()
+		return t
+	}
+	// UnmarshalBinary takes the odd seconds of an offset for positive (version 2
+	// of its format, which historic zones have); the time would drift with each page.
+	if b[0] == 2 && int8(b[len(b)-1]) < 0 {
+		_, offset := t.Zone()
+		t = t.In(time.FixedZone("", offset-256))
+	}
+	return t
+}
+
 func (r *reader) value(depth int) any {
 	tag := r.byte()
 	switch tag {
@@ -383,11 +410,7 @@ func (r *reader) body(v reflect.Value, depth int) {
 			v.SetFloat(math.Float64frombits(binary.BigEndian.Uint64([]byte(s))))
 		}
 	case reflect.Struct:
-		var t time.Time
-		if t.UnmarshalBinary([]byte(r.string())) != nil {
-			r.fail()
-		}
-		v.Set(reflect.ValueOf(t))
+		v.Set(reflect.ValueOf(r.time()))
 	case reflect.Interface:
 		if elem := r.value(depth); r.err == nil {
 			v.Set(reflect.ValueOf(elem))

@@ -3,6 +3,7 @@ package session
 import (
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +65,14 @@ func Test_09_a_time_keeps_its_zone_and_its_nanoseconds(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, now.Format(time.RFC3339Nano), values["t"].(time.Time).Format(time.RFC3339Nano))
 
+	monrovia := time.Date(1960, 1, 1, 0, 0, 0, 0, time.FixedZone("", -2670)) // 44 minutes 30 seconds behind
+	b, err = encode(nil, map[any]any{"t": monrovia})
+	require.NoError(t, err)
+	values, err = decode(string(b))
+	require.NoError(t, err)
+	_, offset := values["t"].(time.Time).Zone()
+	require.Equal(t, -2670, offset)
+
 	_, err = encode(nil, map[any]any{"t": time.Now().In(time.FixedZone("", 1<<30))})
 	require.ErrorContains(t, err, `"t"`)
 }
@@ -100,4 +109,20 @@ func Test_05_malformed_values_are_an_error_and_take_no_memory(t *testing.T) {
 	huge := "\x01k" + string([]byte{tagSlice, tagString}) + "\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
 	require.Less(t, testing.AllocsPerRun(10, func() { _, err = decode(huge) }), 20.0)
 	require.ErrorIs(t, err, errMalformed)
+}
+
+func Test_05_values_that_do_not_fit_their_type_are_malformed(t *testing.T) {
+	for _, value := range []string{
+		string([]byte{tagInt8, 0x80, 0x02}),   // 128
+		string([]byte{tagUint8, 0x80, 0x02}),  // 256
+		string([]byte{tagAny, tagString, 0}),  // any is only an element
+		string([]byte{tagSlice, tagUint8, 1}), // []byte has a tag of its own
+		string([]byte{tagTime, 1, 0}),         // no time
+		string([]byte{tagUint64}) + strings.Repeat("\xff", 10) + "\x00",
+		strings.Repeat(string([]byte{tagSlice}), 40) + string([]byte{tagString, 0}),
+		string([]byte{0}), string([]byte{99, 0}),
+	} {
+		_, err := decode("\x01k" + value)
+		require.ErrorIs(t, err, errMalformed, "%q", value)
+	}
 }

@@ -1,15 +1,17 @@
 // Package session keeps a web application's sessions in cookies that nobody but
-// the application can read. It is a store for gorilla/sessions, and so for
-// Buffalo, which signs its cookies and lets anyone read them.
+// the application can read, or on a server. It is a store for gorilla/sessions, and
+// so for Buffalo, which signs its cookies and lets anyone read them.
 //
 //	store, err := session.New(secrets, session.Options{})
 //	app := buffalo.New(buffalo.Options{SessionStore: store, SessionName: "_app_session"})
+//	app.Middleware.Remove(buffalo.RequestLogger) // it gives every visitor a session
 //	app.Use(session.Middleware)
 //	http.ListenAndServe(addr, store.Handler(app))
 //
 // # What it promises
 //
-// The numbers are those of the tests.
+// The numbers are those of the tests. All of it holds behind Handler; without it, a
+// session is saved when Save is called and not otherwise.
 //
 //  1. A visitor who stored nothing gets no cookie.
 //  2. A response whose session did not change sets no cookie, save to push back
@@ -17,6 +19,8 @@
 //  3. A response sets the session's cookie once at most, however often Save is
 //     called (RFC 6265, section 4.1.1). The last one counts.
 //  4. An emptied session removes the cookie, with the attributes it was set with.
+//     (An application that changes a session's gorilla Options does so in each
+//     request.)
 //  5. A cookie that was tampered with, sealed under an unknown secret or for
 //     another name, expired, or not ours at all is an empty session: no error, no
 //     panic, nothing of it in a log.
@@ -31,14 +35,18 @@
 //  10. A cookie of more than MaxCookie bytes is a *TooLargeError of Save, and the
 //     browser keeps the session it had.
 //  11. Renew gives the session a new identity and keeps its values; Destroy ends it.
+//  12. While the server of the sessions cannot be reached, the answer is 503 with
+//     Retry-After and no cookie is touched.
+//  13. On a server, two requests at once never lose each other's change: what each
+//     set or deleted is merged key by key; for the same key the later commit wins.
+//  14. On a server lie a hash of the token and sealed values: a stolen table opens
+//     no session.
 //  15. A response that had a session to read is not stored by caches.
-//  16. Behind Handler, a change is saved however the response is written, or the
+//  16. A change is saved however the response is written, or the
 //     request fails. A response of 500 and above saves nothing.
 //  17. A change inside a slice or a map is a change.
 //  18. Every refused cookie is answered alike, and no second spelling of a valid
 //     one passes.
-//
-// Promises 12 to 14 are those of sessions kept on a server.
 //
 // # The format
 //
@@ -77,6 +85,14 @@
 //
 // What was sealed in this format stays readable in later versions of the package.
 //
+// # On a server
+//
+// With Options.Backend the cookie's value is a token instead: 32 random bytes in the
+// same base64url. The record lies under the SHA-256 of the token. It holds what the
+// cookie would hold before base64; its additional data are those of the cookie, a
+// NUL, a byte (1 for a session, 2 for the forward that a renewed session leaves for a
+// minute) and the token's hash, so that a record is good for no other place.
+//
 // # What it protects against, and what not
 //
 // Who has cookies and no secret cannot read them, change them, make them or use a
@@ -101,7 +117,7 @@
 // For the same reason the later of two responses that overlap wins, with all of
 // its values.
 //
-// Of several cookies of the session's name the first that opens is taken. Another
+// Of the first four cookies of the session's name the first that opens is taken. Another
 // host of the same domain can plant a cookie of its own in front; a name that
 // starts with "__Host-" rules that out (RFC 6265bis, section 4.1.3.2).
 package session

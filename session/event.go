@@ -11,6 +11,9 @@ const (
 	Destroyed EventKind = "destroyed" // it was ended, or emptied
 	Rejected  EventKind = "rejected"  // a cookie did not become a session; see Reason
 	Lost      EventKind = "lost"      // a change could not be saved; see Err
+
+	// Unreachable says that a session could not be loaded; see Err.
+	Unreachable EventKind = "unreachable"
 )
 
 // A Reason says why a cookie was rejected. The visitor is answered alike
@@ -29,7 +32,7 @@ type Event struct {
 	Kind   EventKind
 	Name   string // the cookie's name
 	Reason Reason // of Rejected
-	Err    error  // of Lost
+	Err    error  // of Lost and Unreachable
 }
 
 func (s *Store) emit(ctx context.Context, e Event) {

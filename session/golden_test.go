@@ -16,7 +16,7 @@ func Test_06_what_version_1_sealed_stays_readable(t *testing.T) {
 	require.NoError(t, err)
 	keys, err := newKeyring([][]byte{oldSecret, newSecret})
 	require.NoError(t, err)
-	plain, key, err := keys.open(name, strings.TrimSpace(string(sealed)))
+	plain, key, err := keys.openText(name, strings.TrimSpace(string(sealed)))
 	require.NoError(t, err)
 	require.Equal(t, 1, key)
 

@@ -99,18 +99,45 @@ func Test_Gorilla_a_session_made_by_hand_is_saved(t *testing.T) {
 	s := sessions.NewSession(store, name)
 	s.Options.Path = "/"
 	s.Values["name"] = "Superman"
-	w := httptest.NewRecorder()
-	require.NoError(t, s.Save(httptest.NewRequest("GET", "/", nil), w))
-	require.Len(t, w.Result().Cookies(), 1)
+	saved := httptest.NewRecorder()
+	require.NoError(t, s.Save(httptest.NewRequest("GET", "/", nil), saved))
+	require.Len(t, saved.Result().Cookies(), 1)
+	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+	r.Header.Set("Cookie", name+"=old")
+	s.Options.MaxAge = -1
+	require.NoError(t, s.Save(r, w))
+	require.Len(t, w.Result().Cookies(), 1, "and deleted")
 	require.ErrorContains(t, store.Renew(httptest.NewRequest("GET", "/", nil), s), "Get")
 }
 
-func Test_a_name_that_browsers_guard_asks_for_what_they_ask(t *testing.T) {
-	store := newStore(t, Options{Insecure: true})
+func Test_what_a_browser_would_drop_is_an_error(t *testing.T) {
+	for cookie, options := range map[string]Options{
+		"__Host-s":   {Insecure: true},
+		"__host-s":   {Path: "/x"},
+		"__Host-s2":  {Domain: "heroes.example"},
+		"__Secure-s": {Insecure: true},
+		"none":       {Insecure: true, SameSite: http.SameSiteNoneMode},
+		"domain":     {Domain: "heroes.example:3000"},
+	} {
+		store := newStore(t, options)
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		r.Header.Set("Cookie", cookie+"=garbage")
+		s, err := store.Get(r, cookie)
+		require.NoError(t, err)
+		require.NoError(t, s.Save(r, w), "nothing is to be set")
+		s.Values["name"] = "Superman"
+		require.ErrorContains(t, s.Save(r, w), "cookie", cookie)
+		require.Empty(t, w.Header()["Set-Cookie"])
+	}
+}
+
+func Test_15_a_save_without_the_handler_tells_caches_too(t *testing.T) {
+	store := newStore(t, Options{})
 	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
-	s, err := store.Get(r, "__Host-session")
+	s, err := store.Get(r, name)
 	require.NoError(t, err)
 	s.Values["name"] = "Superman"
-	require.ErrorContains(t, s.Save(r, w), "Secure")
-	require.Empty(t, w.Result().Cookies())
+	require.NoError(t, s.Save(r, w))
+	require.Equal(t, "Cookie", w.Header().Get("Vary"))
+	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 }

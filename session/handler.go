@@ -17,7 +17,7 @@ import (
 type exchange struct {
 	context.Context
 	states   []*state
-	before   func() // called before the sessions are saved
+	before   func() // called before the sessions are saved or compared
 	deferred bool   // Handler saves with the first byte; without it, Save does
 	begun    bool   // the first byte has left
 }
@@ -35,7 +35,7 @@ func (x *exchange) Value(key any) any {
 func exchangeOf(r *http.Request) *exchange {
 	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
 	if !ok {
-		x = &exchange{Context: r.Context()}
+		x = &exchange{Context: r.Context(), before: func() {}}
 		*r = *r.WithContext(x) // as gorilla/sessions does with its registry
 	}
 	return x
@@ -54,16 +54,27 @@ func (x *exchange) find(s *sessions.Session) *state {
 	return nil
 }
 
+// loadError is why a session of the exchange could not be loaded, nil if all were.
+func (x *exchange) loadError() error {
+	for _, st := range x.states {
+		if st.err != nil {
+			return st.err
+		}
+	}
+	return nil
+}
+
 // commit saves every session of the exchange, or none.
 func (x *exchange) commit(header http.Header, status int) error {
-	if x.before != nil {
-		x.before()
-	}
 	for _, st := range x.states {
 		st.mark(header)
 	}
 	if status >= http.StatusInternalServerError { // what failed is not half remembered
 		return nil
+	}
+	x.before()
+	if err := x.loadError(); err != nil {
+		return err
 	}
 	for _, st := range x.states {
 		if err := st.check(); err != nil {
@@ -80,6 +91,7 @@ func (x *exchange) commit(header http.Header, status int) error {
 
 // changed is true when a session holds something that the response does not.
 func (x *exchange) changed() bool {
+	x.before()
 	return slices.ContainsFunc(x.states, (*state).changed)
 }
 
@@ -88,10 +100,19 @@ func (x *exchange) changed() bool {
 // bare, or as an error. A response of 500 and above saves nothing. A change that
 // comes too late, or cannot be saved, fails the request: a change is never
 // dropped in silence.
+//
+// It goes inside an http.TimeoutHandler, which answers while the application still
+// runs, and outside a middleware that recovers panics, which would hide that the
+// connection was cut.
 func (s *Store) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{Context: r.Context(), deferred: true}
-		r = r.WithContext(x)
+		r = r.WithContext(r.Context())
+		x := exchangeOf(r) // it may be there already: a session was read outside
+		if x.deferred {    // by another Handler around this one
+			next.ServeHTTP(w, r)
+			return
+		}
+		x.deferred = true
 		rw := &writer{ResponseWriter: w, store: s, request: r, exchange: x}
 		next.ServeHTTP(rw, r)
 		rw.finish()
@@ -125,8 +146,13 @@ func (w *writer) begin(status int) bool {
 func (w *writer) fail(err error) {
 	w.done, w.failed = true, true
 	w.store.emit(w.request.Context(), Event{Kind: Lost, Err: err})
-	for _, field := range []string{"Location", "Content-Type", "Content-Length", "Content-Encoding", "Etag", "Last-Modified"} {
-		w.Header().Del(field)
+	for field := range w.Header() { // what described or redirected the answer that does not leave
+		switch field {
+		case "Location", "Refresh", "Set-Cookie", "Etag", "Last-Modified", "Accept-Ranges",
+			"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Range",
+			"Content-Location", "Content-Disposition":
+			w.Header().Del(field)
+		}
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.store.options.OnError(w.ResponseWriter, w.request, err)
@@ -192,7 +218,7 @@ func (w *writer) Flush() {
 // Hijack hands over the connection. A session that was changed cannot be saved
 // any more and is an error.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if !w.exchange.begun && w.exchange.changed() {
+	if !w.done && w.exchange.changed() {
 		return nil, nil, errors.New("session: changed, and the connection is to be hijacked before it is saved")
 	}
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
@@ -208,9 +234,12 @@ const RetryAfter = "5"
 
 func answerError(w http.ResponseWriter, _ *http.Request, err error) {
 	status := http.StatusInternalServerError
-	if errors.Is(err, ErrUnavailable) {
+	switch {
+	case errors.Is(err, ErrUnavailable):
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", RetryAfter)
+	case errors.Is(err, ErrEnded):
+		status = http.StatusConflict
 	}
 	http.Error(w, http.StatusText(status), status)
 }

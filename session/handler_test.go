@@ -138,3 +138,159 @@ func Test_03_one_cookie_at_most_whatever_the_order(t *testing.T) {
 		}
 	}
 }
+
+func Test_16_Handler_inside_a_TimeoutHandler_is_no_race(t *testing.T) {
+	store := newStore(t, Options{})
+	release, done := make(chan bool), make(chan bool)
+	app := http.TimeoutHandler(store.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		s, _ := store.Get(r, name)
+		for i := range 1000 {
+			s.Values["n"] = i
+		}
+		<-release
+		s.Values["n"] = "late"
+	})), time.Millisecond, "late")
+	w := httptest.NewRecorder()
+	app.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	close(release)
+	<-done
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Empty(t, w.Result().Cookies())
+}
+
+func Test_16_a_session_read_outside_the_handler_is_the_one_inside(t *testing.T) {
+	store := newStore(t, Options{})
+	inner := func(w http.ResponseWriter, r *http.Request) {
+		s, err := store.Get(r, name)
+		require.NoError(t, err)
+		visits, _ := s.Values["visits"].(int)
+		require.NoError(t, store.Renew(r, s))
+		s.Values["visits"] = visits + 1
+	}
+	for what, app := range map[string]http.Handler{
+		"by an access log": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err := store.Get(r, name)
+			require.NoError(t, err)
+			store.Handler(http.HandlerFunc(inner)).ServeHTTP(w, r)
+		}),
+		"another store's": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err := sessions.NewCookieStore([]byte("another")).Get(r, "another")
+			require.NoError(t, err)
+			store.Handler(http.HandlerFunc(inner)).ServeHTTP(w, r)
+		}),
+		"by a handler around this one": store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err := store.Get(r, name)
+			require.NoError(t, err)
+			store.Handler(http.HandlerFunc(inner)).ServeHTTP(w, r)
+		})),
+	} {
+		cookie := ""
+		for visit := range 3 {
+			r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+			r.Header.Set("Cookie", cookie)
+			app.ServeHTTP(w, r)
+			require.Len(t, w.Result().Cookies(), 1, "%s, visit %d", what, visit)
+			require.Equal(t, "no-store", w.Header().Get("Cache-Control"), what)
+			cookie = name + "=" + w.Result().Cookies()[0].Value
+		}
+		v := visitor{t: t, store: store, cookie: cookie}
+		require.Equal(t, 3, v.values()["visits"], what)
+	}
+}
+
+func Test_03_what_the_application_sets_itself_is_left_alone(t *testing.T) {
+	for _, handler := range []bool{true, false} {
+		store := newStore(t, Options{})
+		old := &http.Cookie{Name: name, Path: "/old", MaxAge: -1} // of a migration
+		app := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.SetCookie(w, old)
+			s, _ := store.Get(r, name)
+			s.Values["name"] = "Superman"
+			require.NoError(t, s.Save(r, w))
+		}))
+		if handler {
+			app = store.Handler(app)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		require.Len(t, w.Result().Cookies(), 2)
+		require.Equal(t, old.String(), w.Header()["Set-Cookie"][0])
+	}
+}
+
+func Test_16_a_failed_response_leaves_nothing_of_the_answer(t *testing.T) {
+	var swallowed int64
+	v := visitor{t: t, store: newStore(t, Options{})}
+	res := v.visit(func(w http.ResponseWriter, _ *http.Request, s *sessions.Session) {
+		s.Values["name"] = struct{}{}
+		for _, field := range []string{"Refresh", "Location", "Content-Disposition", "ETag", "Set-Cookie"} {
+			w.Header().Set(field, "x=y")
+		}
+		w.Header().Set("X-Frame-Options", "DENY")
+		w.WriteHeader(http.StatusOK)
+		fmt.Fprint(w, "the answer")
+		w.(http.Flusher).Flush()
+		swallowed, _ = io.Copy(w, strings.NewReader("more"))
+	})
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusInternalServerError, res.StatusCode)
+	require.Equal(t, "Internal Server Error\n", string(body))
+	require.EqualValues(t, 4, swallowed)
+	require.Equal(t, http.Header{
+		"Cache-Control": {"no-store"}, "Content-Type": {"text/plain; charset=utf-8"}, "Vary": {"Cookie"},
+		"X-Content-Type-Options": {"nosniff"}, "X-Frame-Options": {"DENY"},
+	}, res.Header)
+}
+
+func Test_16_all_sessions_of_a_response_are_saved_or_none(t *testing.T) {
+	store := newStore(t, Options{})
+	visit := func(b any) *http.Response {
+		w := httptest.NewRecorder()
+		store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			one, _ := store.Get(r, "one")
+			two, _ := store.Get(r, "two")
+			one.Values["k"], two.Values["k"] = "v", b
+		})).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		return w.Result()
+	}
+	require.Len(t, visit("v").Cookies(), 2)
+	require.Empty(t, visit(struct{}{}).Cookies())
+}
+
+func Test_16_a_save_after_the_first_byte_that_changes_nothing_is_none(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		s.Values["name"] = "Superman"
+		fmt.Fprint(w, "hello")
+		require.NoError(t, s.Save(r, w))
+	})
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
+		v.visit(func(w http.ResponseWriter, _ *http.Request, s *sessions.Session) {
+			fmt.Fprint(w, "hello")
+			s.Values["name"] = struct{}{}
+		})
+	})
+}
+
+func Test_16_a_renewal_is_not_lost_to_a_hijack(t *testing.T) {
+	store := newStore(t, Options{})
+	server := serve(t, store, func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		if s.IsNew {
+			s.Values["name"] = "Superman"
+			return
+		}
+		require.NoError(t, store.Renew(r, s))
+		_, _, err := http.NewResponseController(w).Hijack()
+		require.Error(t, err)
+	})
+	res, err := http.Get(server.URL)
+	require.NoError(t, err)
+	r, err := http.NewRequest("GET", server.URL, nil)
+	require.NoError(t, err)
+	r.AddCookie(res.Cookies()[0])
+	res, err = http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.Len(t, res.Cookies(), 1)
+}

@@ -84,10 +84,14 @@ func look(http.ResponseWriter, *http.Request, *sessions.Session) {}
 func Test_01_a_visitor_who_stored_nothing_gets_no_cookie(t *testing.T) {
 	v := visitor{t: t, store: newStore(t, Options{})}
 	require.Empty(t, setCookies(v.visit(look)))
-	require.Empty(t, setCookies(v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
-		s.Values[flashKey] = []byte("{}") // as Buffalo does on every page
-		require.NoError(t, s.Save(r, w))
-	})))
+	for _, nothing := range []string{"{}", "null"} {
+		require.Empty(t, setCookies(v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			s.Values[flashKey] = []byte(nothing) // as Buffalo does on every page
+			require.NoError(t, s.Save(r, w))
+		})))
+		require.Len(t, setCookies(v.set("json", []byte(nothing))), 1, "under another key it is something")
+		v.cookie = ""
+	}
 }
 
 func Test_02_an_unchanged_session_sets_no_cookie(t *testing.T) {
@@ -157,7 +161,7 @@ func Test_05_and_18_a_cookie_that_is_not_ours_is_an_empty_session(t *testing.T) 
 
 	refused := map[string]string{
 		"under an unknown secret":  foreign,
-		"for another name":         store.keys.seal("other", []byte{1, 0}),
+		"for another name":         store.keys.sealText("other", []byte{1, 0}),
 		"empty":                    "",
 		"not base64":               "%%%",
 		"too short":                "AAAA",
@@ -167,8 +171,11 @@ func Test_05_and_18_a_cookie_that_is_not_ours_is_an_empty_session(t *testing.T) 
 		"in quotes":                `"` + sealed + `"`,
 		"of another version":       "Ag" + sealed[2:],
 		"longer than a cookie":     strings.Repeat("A", 5000),
-		"sealed and not a session": store.keys.seal(name, nil),
-		"sealed and malformed":     store.keys.seal(name, []byte{1, 0, 9, 9, 9}),
+		"sealed and not a session": store.keys.sealText(name, nil),
+		"that no browser sends":    "a\"b\\c\x80",
+		"idle":                     store.keys.sealText(name, content{created: time.Now().Unix() - 90_000, touched: time.Now().Unix() - 90_000, values: "x"}.encode()),
+		"expired":                  store.keys.sealText(name, content{created: 1, touched: time.Now().Unix()}.encode()),
+		"sealed and malformed":     store.keys.sealText(name, []byte{1, 0, 9, 9, 9}),
 		"gorilla's":                "MTcwMDAwMDAwMHxEdi1CQkFFQ180SUFBUkFCRUFBQUpmLUNBQUVHYzNSeWFXNW5EQVlBQkc1aGJXVUdjM1J5YVc1bnxabcde",
 	}
 	var answers []string
@@ -191,12 +198,12 @@ func Test_05_every_changed_byte_every_truncation_and_every_splice_is_refused(t *
 	seal := func(hero string) string {
 		plain, err := encode([]byte{0, 0}, map[any]any{"name": hero, "alter_ego": "Clark Kent"})
 		require.NoError(t, err)
-		return store.keys.seal(name, plain)
+		return store.keys.sealText(name, plain)
 	}
 	a, b := seal("Superman"), seal("Catwoman")
 	require.Len(t, b, len(a))
 	open := func(value string) error {
-		_, _, err := store.keys.open(name, value)
+		_, _, err := store.keys.openText(name, value)
 		return err
 	}
 	require.NoError(t, open(a))
@@ -215,7 +222,7 @@ func Test_05_every_changed_byte_every_truncation_and_every_splice_is_refused(t *
 	}
 	for i := range MaxCookie {
 		other := strings.Repeat("n", i%64) + fmt.Sprint(i)
-		_, _, err := store.keys.open(other, a)
+		_, _, err := store.keys.openText(other, a)
 		require.ErrorIs(t, err, errRefused, "under the name %s", other)
 	}
 }
@@ -223,8 +230,72 @@ func Test_05_every_changed_byte_every_truncation_and_every_splice_is_refused(t *
 func Test_05_a_planted_cookie_does_not_shut_out_the_real_one(t *testing.T) {
 	v := visitor{t: t, store: newStore(t, Options{})}
 	v.set("name", "Superman")
-	v.cookie = name + "=planted; " + v.cookie
+	own := v.cookie
+	idle := name + "=" + v.store.keys.sealText(name, content{created: 1, touched: 1, values: "x"}.encode())
+	v.cookie = name + "=planted; " + idle + "; " + name + "=another; " + own
 	require.Equal(t, "Superman", v.values()["name"])
+	v.cookie = strings.Repeat(idle+"; ", maxCookies) + own
+	require.Empty(t, v.values(), "and no request asks for more work than that")
+}
+
+func Test_07_every_byte_of_the_nonce_is_random(t *testing.T) {
+	keys := newStore(t, Options{}).keys
+	var seen [headerSize]map[byte]bool
+	for range 200 {
+		box := keys.seal(nil, nil)
+		for i := range seen {
+			if seen[i] == nil {
+				seen[i] = map[byte]bool{}
+			}
+			seen[i][box[i]] = true
+		}
+	}
+	require.Len(t, seen[0], 1, "the version")
+	for _, values := range seen[1:] {
+		require.Greater(t, len(values), 80)
+	}
+}
+
+func Test_08_a_session_lasts_a_day_without_use_and_thirty_with(t *testing.T) {
+	s := newStore(t, Options{})
+	require.Equal(t, 24*time.Hour, s.options.IdleTimeout)
+	require.Equal(t, 720*time.Hour, s.options.Lifetime)
+	for _, o := range []Options{{Lifetime: -1}, {Lifetime: 1}, {IdleTimeout: 1}} {
+		_, err := New([][]byte{newSecret}, o)
+		require.ErrorContains(t, err, "at least a second")
+	}
+}
+
+func Test_08_a_change_pushes_the_idle_timeout_back(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := visitor{t: t, store: newStore(t, Options{IdleTimeout: time.Hour})}
+		v.set("n", 0)
+		for i := 1; i < 10; i++ {
+			time.Sleep(20 * time.Minute)
+			require.InDelta(t, 3600, v.set("n", i).Cookies()[0].MaxAge, 1)
+		}
+		require.Equal(t, 9, v.values()["n"])
+	})
+}
+
+func Test_Info_tells_what_is_left_and_no_secret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now().Truncate(time.Second)
+		v := visitor{t: t, store: newStore(t, Options{IdleTimeout: time.Hour, Lifetime: 90 * time.Minute}, oldSecret)}
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.Equal(t, Info{New: true}, v.store.Info(r, s))
+			s.Values["name"] = "Superman"
+		})
+		size := len(v.cookie) - len(name+"=")
+		v.store = newStore(t, v.store.options, newSecret, oldSecret)
+		time.Sleep(50 * time.Minute)
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.Equal(t, Info{
+				Size: size, Secret: 1, Created: began, LastUse: began,
+				IdleLeft: 10 * time.Minute, LifetimeLeft: 40 * time.Minute,
+			}, v.store.Info(r, s))
+		})
+	})
 }
 
 func Test_06_the_newest_secret_seals_and_every_listed_one_opens(t *testing.T) {
@@ -380,8 +451,38 @@ func Test_10_a_cookie_too_large_is_an_error_that_says_how_large(t *testing.T) {
 				largest = max(largest, len(set[0]))
 			}
 		}
-		require.Greater(t, largest, MaxCookie-4, "none is refused that would fit")
+		require.Greater(t, largest, MaxCookie-8, "none is refused that would fit")
 	})
+}
+
+func Test_10_a_session_that_was_stored_can_be_read_as_long_as_it_lasts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := visitor{t: t, store: newStore(t, Options{OnError: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			w.WriteHeader(500)
+		}}, oldSecret)}
+		for n := 3100; v.cookie == ""; n-- { // the largest that fits
+			v.set("name", strings.Repeat("x", n))
+		}
+		for range 40 {
+			time.Sleep(17 * time.Hour)
+			v.store = newStore(t, Options{}, newSecret, oldSecret)
+			require.Equal(t, 200, v.visit(look).StatusCode)
+			require.NotEmpty(t, v.values())
+		}
+	})
+}
+
+func Test_10_values_without_end_are_refused_before_they_take_memory(t *testing.T) {
+	many := any("x")
+	for range 30 {
+		many = []any{many, many}
+	}
+	_, err := encode(nil, map[any]any{"many": many})
+	e, ok := errors.AsType[*TooLargeError](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, MaxValues, e.Limit)
+	_, err = encode(nil, map[any]any{"long": strings.Repeat("x", MaxValues+1)})
+	require.Error(t, err)
 }
 
 func Test_11_renew_keeps_the_values_and_destroy_ends_them(t *testing.T) {
@@ -410,9 +511,13 @@ func Test_11_renew_keeps_the_values_and_destroy_ends_them(t *testing.T) {
 		require.Empty(t, v.values())
 
 		v.set("name", "Batman")
+		time.Sleep(time.Hour)
 		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
 			require.NoError(t, v.store.Destroy(r, s))
 			s.Values["bye"] = true
+		})
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.Equal(t, 24*time.Hour, v.store.Info(r, s).LifetimeLeft.Round(time.Second), "with a lifetime of its own")
 		})
 		require.Equal(t, View{"bye": true}, v.values(), "what is set after it is a new session")
 		require.Equal(t, []EventKind{Created, Renewed, Destroyed, Created, Destroyed, Created}, kinds)
@@ -425,7 +530,7 @@ func Test_15_a_response_that_read_a_session_is_not_for_caches(t *testing.T) {
 	require.Equal(t, "Cookie", res.Header.Get("Vary"), "who has a session would get another page")
 	require.Empty(t, res.Header.Get("Cache-Control"))
 
-	v.set("name", "Superman")
+	require.Equal(t, "no-store", v.set("name", "Superman").Header.Get("Cache-Control"), "it sets one")
 	for status := range map[int]bool{200: true, 303: true, 404: true, 500: true} {
 		res = v.visit(func(w http.ResponseWriter, _ *http.Request, _ *sessions.Session) {
 			w.Header().Set("Cache-Control", "public, max-age=60")
@@ -461,12 +566,14 @@ func Test_16_a_change_is_saved_however_the_response_is_written(t *testing.T) {
 func Test_16_a_response_of_500_saves_nothing(t *testing.T) {
 	v := visitor{t: t, store: newStore(t, Options{})}
 	v.set("name", "Superman")
-	res := v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
-		s.Values["name"] = "Batman"
-		require.NoError(t, s.Save(r, w))
-		w.WriteHeader(500)
-	})
-	require.Empty(t, setCookies(res))
+	for status := 500; status < 600; status += 3 {
+		res := v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			s.Values["name"] = "Batman"
+			require.NoError(t, s.Save(r, w))
+			w.WriteHeader(status)
+		})
+		require.Empty(t, setCookies(res), status)
+	}
 	require.Equal(t, "Superman", v.values()["name"])
 }
 

@@ -83,45 +83,51 @@ func newKeyring(secrets [][]byte) (keyring, error) {
 	return keys, nil
 }
 
-// sealedLen is the length of what seal makes of a plaintext of n bytes.
+// sealedLen is the length of the cookie's value for a plaintext of n bytes.
 func sealedLen(n int) int {
 	return strict.EncodedLen(overhead + n)
 }
 
-// seal encrypts and authenticates plain, bound to name and version.
-func (k keyring) seal(name string, plain []byte) string {
-	boxLen := overhead + len(plain)
-	buf := make([]byte, 0, boxLen+1+len(name)+sealedLen(len(plain))) // the box, the additional data, the text
-	box, ad := buf[:headerSize], additionalData(buf[boxLen:boxLen], name)
-	box[0] = version
-	nonce := box[1:]
-	rand.Read(nonce) // never fails (crypto/rand, since Go 1.24)
-	box = k[0].Seal(box, nonce, plain, ad)
-	return string(strict.AppendEncode(buf[boxLen+len(ad):boxLen+len(ad)], box))
+// sealText seals plain for the cookie of that name.
+func (k keyring) sealText(name string, plain []byte) string {
+	var text [512]byte // on the stack, as long as it lasts
+	return string(strict.AppendEncode(text[:0], k.seal(plain, cookieData(name))))
 }
 
-// open gives back what seal was given under the same name, and which key opened
-// it. Whatever is wrong with sealed, the error is the same.
-func (k keyring) open(name, sealed string) (plain string, key int, err error) {
-	boxLen := strict.DecodedLen(len(sealed))
-	if boxLen < overhead || len(sealed) > MaxCookie {
+// openText gives back what sealText was given under the same name, and which key
+// opened it. Whatever is wrong with text, the error is the same.
+func (k keyring) openText(name, text string) (plain string, key int, err error) {
+	if len(text) > MaxCookie {
 		return "", 0, errRefused
 	}
-	buf := make([]byte, 0, len(sealed)+boxLen+1+len(name)) // the text, then the plaintext; the box; the additional data
-	text := append(buf, sealed...)
-	box, err := strict.AppendDecode(buf[len(text):len(text)], text)
-	if err != nil || len(box) != boxLen || box[0] != version { // shorter: the decoder passed over line ends
+	box, err := strict.DecodeString(text)
+	if err != nil || len(box) != strict.DecodedLen(len(text)) { // shorter: the decoder passed over line ends
 		return "", 0, errRefused
 	}
-	ad := additionalData(buf[len(text)+boxLen:len(text)+boxLen], name)
+	return k.open(box, cookieData(name))
+}
+
+// seal encrypts and authenticates plain, and authenticates data with it.
+func (k keyring) seal(plain, data []byte) []byte {
+	box := make([]byte, headerSize, overhead+len(plain))
+	box[0] = version
+	rand.Read(box[1:]) // the nonce; it never fails (crypto/rand, since Go 1.24)
+	return k[0].Seal(box, box[1:headerSize], plain, data)
+}
+
+func (k keyring) open(box, data []byte) (plain string, key int, err error) {
+	if len(box) < overhead || box[0] != version {
+		return "", 0, errRefused
+	}
 	for i, aead := range k {
-		if opened, err := aead.Open(buf, box[1:headerSize], box[headerSize:], ad); err == nil {
-			return string(opened), i, nil
+		if plain, err := aead.Open(nil, box[1:headerSize], box[headerSize:], data); err == nil {
+			return string(plain), i, nil
 		}
 	}
 	return "", 0, errRefused
 }
 
-func additionalData(buf []byte, name string) []byte {
-	return append(append(buf, version), name...)
+// cookieData binds a cookie to its name and to the version of the format.
+func cookieData(name string) []byte {
+	return append(append(make([]byte, 0, 64), version), name...)
 }

@@ -12,23 +12,58 @@ import (
 	"github.com/gorilla/sessions"
 )
 
+// A content is what is sealed of a session.
+type content struct {
+	created int64  // Unix time in seconds
+	touched int64  // Unix time in seconds, exact to half of the idle timeout
+	values  string // encoded
+}
+
+func (c content) encode() []byte {
+	b := binary.AppendUvarint(make([]byte, 0, 20+len(c.values)), uint64(c.created))
+	b = binary.AppendUvarint(b, uint64(c.touched-c.created))
+	return append(b, c.values...)
+}
+
+// decodeContent reads the times; the values are decoded by who needs them.
+func decodeContent(plain string) (content, error) {
+	r := &reader{s: plain}
+	created, unused := r.uvarint(), r.uvarint()
+	return content{int64(created), int64(created + unused), r.s}, r.err
+}
+
+// left is what is left of the idle timeout and of the lifetime. A session that
+// never idles has as much left of the one as of the other.
+func (s *Store) left(c content, now time.Time) (idle, lifetime time.Duration) {
+	lifetime = time.Unix(c.created, 0).Add(s.options.Lifetime).Sub(now)
+	if s.options.IdleTimeout < 0 {
+		return lifetime, lifetime
+	}
+	return time.Unix(c.touched, 0).Add(s.options.IdleTimeout).Sub(now), lifetime
+}
+
 // A state is what the store remembers of one session during one request.
 type state struct {
 	store   *Store
 	session *sessions.Session
 
-	cookie  bool   // the request had a cookie of the session's name
-	loaded  bool   // and it became this session
-	stored  string // the values as they were loaded, encoded
-	saved   string // the values as the response has them, encoded
-	created int64  // Unix time in seconds
-	touched int64  // Unix time in seconds, exact to half of the idle timeout
-	key     int    // which secret sealed it, 0 for the newest
-	size    int    // bytes of the cookie's value
+	cookie bool    // the request had a cookie of the session's name
+	loaded bool    // and it became this session
+	was    content // as it was loaded
+	saved  string  // the values as the response has them, encoded
+	key    int     // which secret sealed it, 0 for the newest
+	size   int     // bytes of what was sealed, as it is stored
+	place  place   // where it is on the server
+	wrote  string  // the Set-Cookie that an earlier Save wrote, without Handler
+	err    error   // why it could not be loaded: ErrUnavailable
 
 	renewed   bool // it is to have a new identity
 	destroyed bool // it was ended; what is set after that is a new session
+	committed bool // both have been seen to
 }
+
+// maxCookies bounds the work that one request can ask for.
+const maxCookies = 4
 
 // load reads the session from the first cookie of its name that opens, so that
 // one planted from another path or domain (RFC 6265, section 8.6) cannot shut
@@ -37,13 +72,18 @@ func (st *state) load(r *http.Request, name string) {
 	if len(r.Header["Cookie"]) == 0 {
 		return
 	}
+	st.cookie = sent(r, name)
 	cookies := r.CookiesNamed(name)
-	st.cookie = len(cookies) > 0
 	reason := Refused
 	for _, c := range cookies[:min(len(cookies), maxCookies)] {
-		if why := st.open(name, c); why == "" {
+		why := st.open(r.Context(), name, c)
+		switch {
+		case st.err != nil:
+			st.store.emit(r.Context(), Event{Kind: Unreachable, Name: name, Err: st.err})
 			return
-		} else if why != Refused {
+		case why == "":
+			return
+		case why != Refused:
 			reason = why
 		}
 	}
@@ -52,54 +92,59 @@ func (st *state) load(r *http.Request, name string) {
 	}
 }
 
-// maxCookies bounds the work that one request can ask for.
-const maxCookies = 8
+// sent says whether the request has a cookie of that name, in any shape: the
+// answer to one that net/http does not parse must not differ.
+func sent(r *http.Request, name string) bool {
+	return slices.ContainsFunc(r.Header["Cookie"], func(line string) bool { return strings.Contains(line, name+"=") })
+}
 
-func (st *state) open(name string, c *http.Cookie) Reason {
+func (st *state) open(ctx context.Context, name string, c *http.Cookie) Reason {
 	if c.Quoted { // a second spelling of the same value
 		return Refused
 	}
-	plain, key, err := st.store.keys.open(name, c.Value)
+	var (
+		plain string
+		key   int
+		err   error
+	)
+	if st.store.options.Backend == nil {
+		plain, key, err = st.store.keys.openText(name, c.Value)
+		st.size = len(c.Value)
+	} else {
+		plain, key, err = st.fetch(ctx, name, c.Value)
+		st.size = len(st.place.record)
+	}
 	if err != nil {
 		return Refused
 	}
-	r := &reader{s: plain}
-	created, unused := r.uvarint(), r.uvarint()
-	st.created, st.touched = int64(created), int64(created+unused)
-	idle, lifetime := st.left(time.Now())
+	was, err := decodeContent(plain)
+	if err != nil {
+		return Refused
+	}
+	idle, lifetime := st.store.left(was, time.Now())
 	switch {
 	case lifetime <= 0:
 		return Expired
 	case idle <= 0:
 		return Idle
 	}
-	stored := r.s
-	values := r.values()
-	if r.err != nil {
+	values, err := decode(was.values)
+	if err != nil {
 		return Refused
 	}
-	st.loaded, st.stored, st.saved, st.key, st.size = true, stored, stored, key, len(c.Value)
+	st.loaded, st.was, st.saved, st.key = true, was, was.values, key
 	st.session.Values = values
 	st.session.IsNew = false
 	return ""
 }
 
-// left is what is left of the idle timeout and of the lifetime. A session that
-// never idles has as much left of the one as of the other.
-func (st *state) left(now time.Time) (idle, lifetime time.Duration) {
-	lifetime = time.Unix(st.created, 0).Add(st.store.options.Lifetime).Sub(now)
-	if st.store.options.IdleTimeout < 0 {
-		return lifetime, lifetime
-	}
-	return time.Unix(st.touched, 0).Add(st.store.options.IdleTimeout).Sub(now), lifetime
-}
-
 // values encodes what the session holds now; nothing when it is to be removed.
-func (st *state) values(b []byte) ([]byte, error) {
+func (st *state) values() (string, error) {
 	if st.session.Options.MaxAge < 0 { // gorilla's way to end a session
-		return b, nil
+		return "", nil
 	}
-	return encode(b, st.session.Values)
+	b, err := encode(make([]byte, 0, 256), st.session.Values)
+	return string(b), err
 }
 
 // anonymous is true for a visitor without a session, who costs no work.
@@ -116,52 +161,11 @@ func (st *state) anonymous() bool {
 }
 
 // changed is true when the session holds something else than what was loaded or,
-// later, than what the response has; or something that cannot be saved.
+// later, than what the response has; when it is to be renewed; and when it cannot be
+// saved.
 func (st *state) changed() bool {
-	if st.anonymous() && st.saved == "" {
-		return false
-	}
-	values, err := st.values(nil)
-	return err != nil || string(values) != st.saved
-}
-
-// next makes the cookie that the response is to carry, nil for none. Its value
-// is not sealed yet: plain is what it is to hold, values the part of it that the
-// session's values are. Without values the cookie is to be removed.
-func (st *state) next(now time.Time) (cookie *http.Cookie, plain, values []byte, err error) {
-	if st.anonymous() && !st.cookie {
-		return nil, nil, nil, nil
-	}
-	if err := st.checkName(); err != nil {
-		return nil, nil, nil, err
-	}
-	fresh := state{store: st.store, created: st.created}
-	if !st.loaded || st.renewed {
-		fresh.created = now.Unix()
-	}
-	fresh.touched = max(fresh.created, now.Unix())
-	plain = binary.AppendUvarint(make([]byte, 0, 256), uint64(fresh.created))
-	plain = binary.AppendUvarint(plain, uint64(fresh.touched-fresh.created))
-	header := len(plain)
-	if plain, err = st.values(plain); err != nil {
-		return nil, nil, nil, err
-	}
-	values = plain[header:]
-	switch {
-	case len(values) == 0:
-		if st.loaded || st.ended() {
-			cookie = st.newCookie(-1)
-		}
-		return cookie, nil, nil, nil
-	case string(values) == st.stored && !st.renewed && st.key == 0 && !st.halfIdle(now):
-		return nil, nil, values, nil
-	}
-	idle, lifetime := fresh.left(now)
-	cookie = st.newCookie(max(1, int(min(idle, lifetime)/time.Second)))
-	if size := len(cookie.String()) + sealedLen(len(plain)); size > MaxCookie {
-		return nil, nil, nil, &TooLargeError{Size: size}
-	}
-	return cookie, plain, values, nil
+	values, err := st.values()
+	return err != nil || values != st.saved || (st.renewed && !st.committed)
 }
 
 // ended is true for a session that gorilla's MaxAge < 0 takes from the browser.
@@ -171,24 +175,55 @@ func (st *state) ended() bool {
 
 func (st *state) halfIdle(now time.Time) bool {
 	timeout := st.store.options.IdleTimeout
-	return timeout > 0 && now.Sub(time.Unix(st.touched, 0)) >= timeout/2
+	return timeout > 0 && now.Sub(time.Unix(st.was.touched, 0)) >= timeout/2
 }
 
-// checkName refuses what a browser would drop without a word.
-func (st *state) checkName() error {
-	o, name := st.session.Options, st.session.Name()
-	if strings.HasPrefix(name, "__Host-") && (!o.Secure || o.Path != "/" || o.Domain != "") {
-		return fmt.Errorf("session: a browser takes the cookie %s only with Secure, Path=/ and no Domain", name)
+// next is what the session is to become, and true if that has to be saved. Without
+// values it is to be removed.
+func (st *state) next(now time.Time) (c content, save bool, err error) {
+	if st.anonymous() && !st.cookie {
+		return c, false, nil
+	}
+	c.created, c.touched = st.was.created, now.Unix()
+	if !st.loaded || st.renewed {
+		c.created = now.Unix()
+	}
+	c.touched = max(c.touched, c.created)
+	if c.values, err = st.values(); err != nil {
+		return c, false, err
+	}
+	switch {
+	case c.values == "":
+		save = st.loaded || st.ended()
+	default:
+		save = c.values != st.was.values || st.renewed || st.key > 0 || st.halfIdle(now)
+	}
+	return c, save, nil
+}
+
+// checkCookie refuses what a browser would drop without a word.
+func checkCookie(c *http.Cookie) error {
+	prefixed := func(prefix string) bool {
+		return len(c.Name) >= len(prefix) && strings.EqualFold(c.Name[:len(prefix)], prefix)
+	}
+	switch {
+	case c.Valid() != nil:
+		return fmt.Errorf("session: the cookie cannot be set: %w", c.Valid())
+	case prefixed("__Host-") && (!c.Secure || c.Path != "/" || c.Domain != ""):
+		return fmt.Errorf("session: a browser takes the cookie %s only with Secure, Path=/ and no Domain", c.Name)
+	case !c.Secure && (prefixed("__Secure-") || c.SameSite == http.SameSiteNoneMode || c.Partitioned):
+		return fmt.Errorf("session: a browser takes the cookie %s only with Secure", c.Name)
 	}
 	return nil
 }
 
-// newCookie makes the cookie without a value. It is good for maxAge seconds, or
-// less if the application says so; below zero it removes itself.
-func (st *state) newCookie(maxAge int) *http.Cookie {
-	o := st.session.Options
-	if maxAge > 0 && o.MaxAge < maxAge { // 0: until the browser is closed
-		maxAge = o.MaxAge
+// newCookie makes the cookie, without a value, for what is left of the session, or
+// less if the application says so. Without values it removes itself.
+func (st *state) newCookie(c content, now time.Time) *http.Cookie {
+	o, maxAge := st.session.Options, -1
+	if c.values != "" {
+		idle, lifetime := st.store.left(c, now)
+		maxAge = min(max(1, int(min(idle, lifetime)/time.Second)), o.MaxAge) // 0: until the browser is closed
 	}
 	return &http.Cookie{
 		Name:        st.session.Name(),
@@ -202,9 +237,30 @@ func (st *state) newCookie(maxAge int) *http.Cookie {
 	}
 }
 
+// check says whether the session can be saved, as far as can be told before.
 func (st *state) check() error {
-	_, _, _, err := st.next(time.Now())
-	return err
+	now := time.Now()
+	c, save, err := st.next(now)
+	switch {
+	case err != nil || !save:
+		return err
+	case st.err != nil:
+		return st.err
+	}
+	return st.fits(st.newCookie(c, now), c)
+}
+
+// fits says whether c can be saved in the cookie. What was stored before always
+// can, for the times are given the most bytes that they take.
+func (st *state) fits(cookie *http.Cookie, c content) error {
+	if err := checkCookie(cookie); err != nil {
+		return err
+	}
+	size := len(cookie.String()) + sealedLen(2*binary.MaxVarintLen32+len(c.values))
+	if st.store.options.Backend == nil && c.values != "" && size > MaxCookie {
+		return &TooLargeError{Size: size, Limit: MaxCookie}
+	}
+	return nil
 }
 
 // mark tells caches that the response depends on the session's cookie and, when
@@ -218,23 +274,36 @@ func (st *state) mark(header http.Header) {
 	}
 }
 
-// commit writes the session's cookie into header, if it needs one.
+// commit saves the session and writes its cookie into header, if it needs one.
 func (st *state) commit(ctx context.Context, header http.Header) error {
-	cookie, plain, values, err := st.next(time.Now())
+	now, before := time.Now(), *st
+	c, save, err := st.next(now)
 	if err != nil {
 		return err
 	}
-	st.saved = string(values)
-	removeCookie(header, st.session.Name())
-	if cookie == nil {
-		return nil
+	var cookie *http.Cookie
+	switch {
+	case !save:
+	case st.err != nil:
+		return st.err
+	case st.store.options.Backend != nil:
+		cookie, err = st.put(ctx, c, now)
+	default:
+		cookie = st.newCookie(c, now)
+		if err = st.fits(cookie, c); err == nil && c.values != "" {
+			cookie.Value = st.store.keys.sealText(cookie.Name, c.encode())
+		}
 	}
-	if plain != nil {
-		cookie.Value = st.store.keys.seal(cookie.Name, plain)
+	if err != nil {
+		return err
 	}
-	header.Add("Set-Cookie", cookie.String())
-	header.Set("Cache-Control", "no-store")
-	st.report(ctx, plain == nil)
+	st.saved, st.committed = c.values, true
+	if cookie != nil || st.store.options.Backend == nil {
+		st.write(header, cookie)
+	}
+	if save {
+		before.report(ctx, c.values == "")
+	}
 	return nil
 }
 
@@ -252,19 +321,18 @@ func (st *state) report(ctx context.Context, removed bool) {
 	}
 }
 
-// removeCookie takes back a cookie that an earlier Save wrote: a response sets
-// one cookie of a name at most (RFC 6265, section 4.1.1).
-func removeCookie(header http.Header, name string) {
-	cookies, ok := header["Set-Cookie"]
-	if !ok {
-		return
+// write puts the cookie, if there is one, in the place of what an earlier Save wrote:
+// a response sets one cookie of a name at most (RFC 6265, section 4.1.1).
+func (st *state) write(header http.Header, cookie *http.Cookie) {
+	if st.wrote != "" {
+		header["Set-Cookie"] = slices.DeleteFunc(header["Set-Cookie"], func(c string) bool { return c == st.wrote })
+		st.wrote = ""
 	}
-	cookies = slices.DeleteFunc(cookies, func(c string) bool { return strings.HasPrefix(c, name+"=") })
-	if len(cookies) == 0 {
-		header.Del("Set-Cookie")
-		return
+	if cookie != nil {
+		st.wrote = cookie.String()
+		header.Add("Set-Cookie", st.wrote)
+		header.Set("Cache-Control", "no-store")
 	}
-	header["Set-Cookie"] = cookies
 }
 
 func varies(header http.Header) bool {

@@ -15,6 +15,11 @@ const MaxCookie = 4096
 
 // Options of a Store. The zero value is right for production.
 type Options struct {
+	// Backend keeps the sessions on a server, where they can be revoked and may
+	// be large; the cookie then holds a token. Default: none, the cookie holds
+	// the session itself.
+	Backend Backend
+
 	// IdleTimeout ends a session that was not used for so long. Default: 24
 	// hours; negative: never.
 	IdleTimeout time.Duration
@@ -39,8 +44,8 @@ type Options struct {
 
 	// OnError answers a request whose session could not be saved when nothing
 	// else could say so: the first byte was about to leave. errors.Is(err,
-	// ErrUnavailable) tells an outage from a mistake. Default: 503 with
-	// Retry-After, or 500, as plain text.
+	// ErrUnavailable) tells an outage from a mistake. It must write a status.
+	// Default: 503 with Retry-After, 409 for ErrEnded, or 500, as plain text.
 	OnError func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -55,7 +60,8 @@ var _ sessions.Store = (*Store)(nil)
 
 // New makes a Store that seals with the first secret and opens what any of them
 // sealed (ParseSecrets reads them from a line of configuration). It is an error
-// if there is no secret or one is shorter than MinSecret bytes.
+// if there is no secret, one is shorter than MinSecret bytes, or a lifetime is
+// shorter than a second.
 func New(secrets [][]byte, options Options) (*Store, error) {
 	keys, err := newKeyring(secrets)
 	if err != nil {
@@ -64,8 +70,11 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	if options.IdleTimeout == 0 {
 		options.IdleTimeout = 24 * time.Hour
 	}
-	if options.Lifetime <= 0 {
+	if options.Lifetime == 0 {
 		options.Lifetime = 720 * time.Hour
+	}
+	if options.Lifetime < time.Second || (options.IdleTimeout > 0 && options.IdleTimeout < time.Second) {
+		return nil, errors.New("session: Lifetime and IdleTimeout must be at least a second (an IdleTimeout below zero: never)")
 	}
 	if options.Path == "" {
 		options.Path = "/"
@@ -81,9 +90,30 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 
 // Get returns the request's session of that name, the same one each time it is
 // called in a request. A visitor without one, or with a cookie that is refused,
-// gets an empty session and no error.
+// gets an empty session and no error. The error is ErrUnavailable.
 func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
-	return sessions.GetRegistry(r).Get(s, name)
+	for _, st := range exchangeOf(r).states {
+		if st.store == s && st.session.Name() == name {
+			return st.session, st.err
+		}
+	}
+	// gorilla's registry opens a session in the request that it was made with,
+	// which may be one from before our Handler; it is to be this one.
+	registry := sessions.GetRegistry(r)
+	if session, err := registry.Get(opener{s, r}, name); err != nil {
+		return session, err
+	}
+	return registry.Get(s, name) // and its store is to be s
+}
+
+// An opener is a Store that reads sessions from one request.
+type opener struct {
+	*Store
+	request *http.Request
+}
+
+func (o opener) New(_ *http.Request, name string) (*sessions.Session, error) {
+	return o.Store.New(o.request, name)
 }
 
 // New reads the session from the request's cookie. Most callers want Get. The
@@ -102,7 +132,7 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	st := &state{store: s, session: session}
 	exchangeOf(r).add(st)
 	st.load(r, name)
-	return session, nil
+	return session, st.err
 }
 
 // Save checks that the session can be saved and says why not: *TypeError,
@@ -113,7 +143,7 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 	x := exchangeOf(r)
 	st := x.find(session)
 	if st == nil { // made by sessions.NewSession, or read in another request
-		st = &state{store: s, session: session}
+		st = &state{store: s, session: session, cookie: sent(r, session.Name())}
 		x.add(st)
 	}
 	if x.deferred {
@@ -166,14 +196,22 @@ func (s *Store) early(r *http.Request, session *sessions.Session) (*state, error
 
 // Ping says whether sessions can be read and written: nil or ErrUnavailable. In
 // cookies they always can.
-func (s *Store) Ping(context.Context) error {
+func (s *Store) Ping(ctx context.Context) error {
+	if s.options.Backend == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, loadTime)
+	defer cancel()
+	if err := s.options.Backend.Ping(ctx); err != nil {
+		return unavailable(err)
+	}
 	return nil
 }
 
 // Info is what a page may tell about a session: nothing in it opens one.
 type Info struct {
 	New          bool          // the visitor had no session when the request came
-	Size         int           // bytes of the cookie's value as it came
+	Size         int           // bytes of what is sealed: the cookie's value, or the record on the server
 	Secret       int           // which secret sealed it: 0 is the newest
 	Created      time.Time     // when it began, or was renewed
 	LastUse      time.Time     // when it was last used, exact to half of the idle timeout
@@ -187,12 +225,12 @@ func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
 	if st == nil || !st.loaded {
 		return Info{New: true}
 	}
-	idle, lifetime := st.left(time.Now())
+	idle, lifetime := s.left(st.was, time.Now())
 	return Info{
 		Size:         st.size,
 		Secret:       st.key,
-		Created:      time.Unix(st.created, 0),
-		LastUse:      time.Unix(st.touched, 0),
+		Created:      time.Unix(st.was.created, 0),
+		LastUse:      time.Unix(st.was.touched, 0),
 		IdleLeft:     min(idle, lifetime),
 		LifetimeLeft: lifetime,
 	}

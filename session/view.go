@@ -4,7 +4,8 @@ import "github.com/gorilla/sessions"
 
 // View is what a page may read of a session. Both spellings of the lesson work
 // in a template, session["name"] and session.Get("name"); a missing key prints
-// nothing. It is a copy: a page cannot change the session through it.
+// nothing. It is a copy, through which a page sets and deletes nothing; only what lies
+// inside a slice or a map is the session's own.
 type View map[string]any
 
 // Get returns the value of key, or nil.

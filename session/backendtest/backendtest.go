@@ -1,0 +1,173 @@
+// Package backendtest states what every session.Backend does, as tests.
+package backendtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"heroes/session"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Run tests a backend, which it may clear.
+func Run(t *testing.T, b session.Backend) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, b.Clear(ctx))
+	later := time.Now().Add(time.Hour)
+
+	load := func(t *testing.T, key session.Key) []byte {
+		t.Helper()
+		record, err := b.Load(ctx, key)
+		require.NoError(t, err)
+		return record
+	}
+	swap := func(t *testing.T, key session.Key, old, next []byte, expires time.Time) bool {
+		t.Helper()
+		ok, err := b.Swap(ctx, key, old, next, expires)
+		require.NoError(t, err)
+		return ok
+	}
+	count := func(t *testing.T) (n int) {
+		t.Helper()
+		require.NoError(t, b.Each(ctx, func(session.Key, []byte) error { n++; return nil }))
+		return n
+	}
+
+	t.Run("no record is nil and no error", func(t *testing.T) {
+		require.Nil(t, load(t, newKey()))
+	})
+
+	t.Run("a swap changes what is there and nothing else", func(t *testing.T) {
+		key, a, b := newKey(), newRecord(100), newRecord(200)
+		require.False(t, swap(t, key, a, b, later), "there is none")
+		require.True(t, swap(t, key, nil, a, later))
+		require.Equal(t, a, load(t, key))
+		require.False(t, swap(t, key, nil, b, later), "there is one")
+		require.False(t, swap(t, key, b, a, later), "there is another")
+		require.False(t, swap(t, key, b, nil, later), "there is another")
+		require.Equal(t, a, load(t, key))
+		require.True(t, swap(t, key, a, b, later))
+		require.Equal(t, b, load(t, key))
+		require.True(t, swap(t, key, b, nil, later))
+		require.Nil(t, load(t, key))
+	})
+
+	t.Run("a record is any bytes, many of them too", func(t *testing.T) {
+		for _, record := range [][]byte{{0}, []byte("\xff\x00'\"\r\n%s$1"), newRecord(1 << 20)} {
+			key := newKey()
+			require.True(t, swap(t, key, nil, record, later))
+			require.Equal(t, record, load(t, key))
+			require.True(t, swap(t, key, record, nil, later))
+		}
+	})
+
+	t.Run("what has expired is not there", func(t *testing.T) {
+		key, a, b := newKey(), newRecord(10), newRecord(10)
+		require.True(t, swap(t, key, nil, a, time.Now().Add(2*time.Second)))
+		require.Equal(t, a, load(t, key))
+		before := count(t)
+		require.Eventually(t, func() bool { return load(t, key) == nil }, 5*time.Second, 50*time.Millisecond)
+		require.Equal(t, before-1, count(t))
+		require.False(t, swap(t, key, a, b, later))
+		require.True(t, swap(t, key, nil, b, later), "its place is free")
+		require.Equal(t, b, load(t, key))
+		require.True(t, swap(t, key, b, nil, later))
+	})
+
+	t.Run("of several swaps from one record one succeeds", func(t *testing.T) {
+		key, old := newKey(), []byte(nil)
+		for range 10 {
+			var wait sync.WaitGroup
+			var won atomic.Int32
+			next := make([][]byte, 8)
+			for i := range next {
+				next[i] = newRecord(50)
+				wait.Go(func() {
+					ok, err := b.Swap(ctx, key, old, next[i], later)
+					if err != nil {
+						t.Error(err)
+					}
+					if ok {
+						won.Add(1)
+					}
+				})
+			}
+			wait.Wait()
+			require.EqualValues(t, 1, won.Load())
+			old = load(t, key)
+		}
+		require.True(t, swap(t, key, old, nil, later))
+	})
+
+	t.Run("each record is seen once, until an error", func(t *testing.T) {
+		require.NoError(t, b.Clear(ctx))
+		want := map[session.Key][]byte{}
+		for range 1200 {
+			key, record := newKey(), newRecord(20)
+			want[key] = record
+			require.True(t, swap(t, key, nil, record, later))
+		}
+		got := map[session.Key][]byte{}
+		require.NoError(t, b.Each(ctx, func(key session.Key, record []byte) error {
+			got[key] = bytes.Clone(record)
+			return nil
+		}))
+		require.Equal(t, want, got)
+		stop := errors.New("stop")
+		require.ErrorIs(t, b.Each(ctx, func(session.Key, []byte) error { return stop }), stop)
+	})
+
+	t.Run("a purge deletes what has expired, so many at most", func(t *testing.T) {
+		require.NoError(t, b.Clear(ctx))
+		kept := newKey()
+		require.True(t, swap(t, kept, nil, newRecord(20), later))
+		for range 5 {
+			swap(t, newKey(), nil, newRecord(20), time.Now().Add(-time.Hour))
+		}
+		for {
+			n, err := b.Purge(ctx, 2)
+			require.NoError(t, err)
+			require.LessOrEqual(t, n, 2)
+			if n == 0 {
+				break
+			}
+		}
+		require.Equal(t, 1, count(t))
+		require.NotNil(t, load(t, kept))
+	})
+
+	t.Run("clear deletes all", func(t *testing.T) {
+		require.NoError(t, b.Clear(ctx))
+		require.Equal(t, 0, count(t))
+	})
+
+	t.Run("a context that has ended is an error", func(t *testing.T) {
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err := b.Load(ended, newKey())
+		require.Error(t, err)
+		_, err = b.Swap(ended, newKey(), nil, newRecord(10), later)
+		require.Error(t, err)
+		require.Error(t, b.Ping(ended))
+		require.NoError(t, b.Ping(ctx))
+	})
+}
+
+func newKey() (key session.Key) {
+	rand.Read(key[:])
+	return key
+}
+
+func newRecord(size int) []byte {
+	record := make([]byte, size)
+	rand.Read(record)
+	return record
+}

@@ -1,0 +1,113 @@
+package backendtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"heroes/session"
+)
+
+// Memory is a session.Backend for tests. After SetDown it cannot be reached.
+type Memory struct {
+	mu      sync.Mutex
+	records map[session.Key]entry
+	down    bool
+}
+
+type entry struct {
+	record  []byte
+	expires time.Time
+}
+
+var _ session.Backend = (*Memory)(nil)
+
+// SetDown makes every call fail, or none.
+func (m *Memory) SetDown(down bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.down = down
+}
+
+// with calls f alone, unless the backend is down or ctx has ended.
+func (m *Memory) with(ctx context.Context, f func()) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down {
+		return errors.New("connection refused")
+	}
+	if m.records == nil {
+		m.records = map[session.Key]entry{}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f()
+	return nil
+}
+
+func (m *Memory) get(key session.Key) []byte {
+	if e, ok := m.records[key]; ok && e.expires.After(time.Now()) {
+		return e.record
+	}
+	return nil
+}
+
+func (m *Memory) Load(ctx context.Context, key session.Key) (record []byte, err error) {
+	err = m.with(ctx, func() { record = bytes.Clone(m.get(key)) })
+	return record, err
+}
+
+func (m *Memory) Swap(ctx context.Context, key session.Key, old, next []byte, expires time.Time) (ok bool, err error) {
+	err = m.with(ctx, func() {
+		if ok = bytes.Equal(m.get(key), old); !ok {
+			return
+		}
+		delete(m.records, key)
+		if next != nil {
+			m.records[key] = entry{bytes.Clone(next), expires}
+		}
+	})
+	return ok, err
+}
+
+func (m *Memory) Each(ctx context.Context, f func(session.Key, []byte) error) (err error) {
+	live := map[session.Key][]byte{}
+	if err := m.with(ctx, func() {
+		for key := range m.records {
+			if record := m.get(key); record != nil {
+				live[key] = record
+			}
+		}
+	}); err != nil {
+		return err
+	}
+	for key, record := range live {
+		if err := f(key, record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Memory) Purge(ctx context.Context, limit int) (n int, err error) {
+	err = m.with(ctx, func() {
+		for key := range m.records {
+			if n < limit && m.get(key) == nil {
+				delete(m.records, key)
+				n++
+			}
+		}
+	})
+	return n, err
+}
+
+func (m *Memory) Clear(ctx context.Context) error {
+	return m.with(ctx, func() { clear(m.records) })
+}
+
+func (m *Memory) Ping(ctx context.Context) error {
+	return m.with(ctx, func() {})
+}

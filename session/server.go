@@ -1,0 +1,298 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// With Options.Backend, the cookie holds a token and the server holds the rest: a
+// record under the token's hash, sealed as a cookie would be and bound to its place.
+// A record is changed by compare-and-swap alone. Who finds that another request
+// came first takes the record that is there now, puts their own changes into it, key
+// by key, and tries again.
+
+const (
+	tokenSize   = 32              // bytes; 43 characters in the cookie
+	loadTime    = time.Second     // the longest that a page waits for its session
+	commitTime  = time.Second     // and then to save it
+	forwardTime = 1 * time.Minute // how long a request that is under way finds a renewed session
+)
+
+// A place is where a session lives on the server.
+type place struct {
+	token  string // in the visitor's cookie
+	key    Key    // its hash, in the backend
+	record []byte // what is there, as it was last seen
+}
+
+func newPlace() place {
+	var token [tokenSize]byte
+	rand.Read(token[:])
+	return place{token: strict.EncodeToString(token[:]), key: sha256.Sum256(token[:])}
+}
+
+// placeOf is the place that a cookie's value names; false if it cannot be a token.
+func placeOf(value string) (place, bool) {
+	if len(value) != strict.EncodedLen(tokenSize) {
+		return place{}, false
+	}
+	token, err := strict.DecodeString(value)
+	if err != nil || len(token) != tokenSize {
+		return place{}, false
+	}
+	return place{token: value, key: sha256.Sum256(token)}, true
+}
+
+// What a record is bound to: its kind, its place and the cookie's name. No cookie's
+// name holds the NUL, so no cookie is a record.
+const (
+	kindSession byte = iota + 1
+	kindForward      // holds the token that a renewed session has now
+)
+
+func recordData(kind byte, name string, key Key) []byte {
+	data := append(cookieData(name), 0, kind)
+	return append(data, key[:]...)
+}
+
+// entries are a session's values, each encoded.
+type entries map[string]string
+
+func entriesOf(values string) entries {
+	r, e := &reader{s: values}, entries{}
+	for r.s != "" {
+		key := r.string()
+		rest := r.s
+		r.value(0)
+		e[key] = rest[:len(rest)-len(r.s)]
+	}
+	return e
+}
+
+func (e entries) encode() string {
+	var b []byte
+	for _, key := range slices.Sorted(maps.Keys(e)) {
+		b = append(appendString(b, key), e[key]...)
+	}
+	return string(b)
+}
+
+// merge puts into latest what changed from base to mine.
+func merge(latest, base, mine entries) {
+	for key, value := range mine {
+		if old, ok := base[key]; !ok || old != value {
+			latest[key] = value
+		}
+	}
+	for key := range base {
+		if _, ok := mine[key]; !ok {
+			delete(latest, key)
+		}
+	}
+}
+
+func unavailable(err error) error {
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// fetch loads and opens the record that a cookie's value names. An outage is noted.
+func (st *state) fetch(ctx context.Context, name, value string) (plain string, key int, err error) {
+	at, ok := placeOf(value)
+	if !ok {
+		return "", 0, errRefused
+	}
+	ctx, cancel := context.WithTimeout(ctx, loadTime)
+	defer cancel()
+	if at.record, err = st.store.options.Backend.Load(ctx, at.key); err != nil {
+		st.err = unavailable(err)
+		return "", 0, st.err
+	}
+	st.place = at
+	return st.store.keys.open(at.record, recordData(kindSession, name, at.key))
+}
+
+// put saves c on the server and gives the cookie that the response is to carry: nil
+// when the browser has it already and needs no more time.
+func (st *state) put(ctx context.Context, c content, now time.Time) (*http.Cookie, error) {
+	if err := checkCookie(st.newCookie(c, now)); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, commitTime)
+	defer cancel()
+	if st.loaded && !st.destroyed {
+		return st.update(ctx, c, now)
+	}
+	if st.loaded {
+		if err := st.remove(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if c.values == "" {
+		st.settle(place{}, content{})
+		return st.newCookie(c, now), nil
+	}
+	at := newPlace()
+	ok, err := st.swap(ctx, &at, c, now)
+	if err == nil && !ok { // a token that is taken does not happen
+		err = ErrEnded
+	}
+	if err != nil {
+		return nil, err
+	}
+	return st.arrive(at, c, now), nil
+}
+
+// update saves what changed, on top of what others have saved meanwhile.
+func (st *state) update(ctx context.Context, c content, now time.Time) (*http.Cookie, error) {
+	base, mine := entriesOf(st.was.values), entriesOf(c.values)
+	again := st.halfIdle(now) // the browser is to keep the cookie for longer
+	at, latest, renewed := st.place, st.was, place{}
+	for {
+		merged := entriesOf(latest.values)
+		merge(merged, base, mine)
+		next := latest
+		next.values = merged.encode()
+		if again {
+			next.touched = now.Unix()
+		}
+		ok, err := false, error(nil)
+		switch {
+		case next.values == "":
+			ok, err = st.swap(ctx, &at, next, now)
+		case st.renewed:
+			next.created, next.touched = now.Unix(), now.Unix()
+			ok, err = st.move(ctx, at, &renewed, next, now)
+		default:
+			ok, err = st.swap(ctx, &at, next, now)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			if renewed.record != nil {
+				at = renewed
+			}
+			if next.values == "" {
+				st.settle(place{}, content{})
+				return st.newCookie(next, now), nil
+			}
+			return st.arrive(at, next, now), nil
+		}
+
+		// Another request came first.
+		from := at.key
+		if at, latest, err = st.find(ctx, at); err != nil {
+			return nil, err
+		}
+		if at.key != from { // and renewed the session: one renewal is enough
+			st.renewed = false
+			if renewed.record != nil {
+				if _, err := st.swap(ctx, &renewed, content{}, now); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+}
+
+// swap puts c where at.record is, or deletes it if c has no values.
+func (st *state) swap(ctx context.Context, at *place, c content, now time.Time) (bool, error) {
+	var next []byte
+	expires := now
+	if c.values != "" {
+		idle, lifetime := st.store.left(c, now)
+		expires = now.Add(min(idle, lifetime))
+		next = st.store.keys.seal(c.encode(), recordData(kindSession, st.session.Name(), at.key))
+	}
+	ok, err := st.store.options.Backend.Swap(ctx, at.key, at.record, next, expires)
+	if err != nil {
+		return false, unavailable(err)
+	}
+	if ok {
+		at.record = next
+	}
+	return ok, nil
+}
+
+// move gives a session a new place. It is written there first, so that a crash in
+// between ends no session; then what is at the old place becomes a forward. That
+// opens nothing: a page that comes with the old token has no session. But a request
+// that had read the session before finds its way, and its change is not lost.
+func (st *state) move(ctx context.Context, from place, to *place, c content, now time.Time) (bool, error) {
+	if to.token == "" {
+		*to = newPlace()
+	}
+	if ok, err := st.swap(ctx, to, c, now); err != nil || !ok {
+		return ok, err
+	}
+	forward := st.store.keys.seal([]byte(to.token), recordData(kindForward, st.session.Name(), from.key))
+	ok, err := st.store.options.Backend.Swap(ctx, from.key, from.record, forward, now.Add(forwardTime))
+	if err != nil {
+		return false, unavailable(err)
+	}
+	return ok, nil
+}
+
+// find reads what is now at a place, or where it has moved to; ErrEnded if the
+// session is no more.
+func (st *state) find(ctx context.Context, at place) (place, content, error) {
+	name, keys := st.session.Name(), st.store.keys
+	for {
+		record, err := st.store.options.Backend.Load(ctx, at.key)
+		if err != nil {
+			return at, content{}, unavailable(err)
+		}
+		at.record = record
+		if plain, _, err := keys.open(record, recordData(kindSession, name, at.key)); err == nil {
+			c, err := decodeContent(plain)
+			return at, c, err
+		}
+		token, _, err := keys.open(record, recordData(kindForward, name, at.key))
+		if err != nil {
+			return at, content{}, ErrEnded
+		}
+		at, _ = placeOf(token)
+	}
+}
+
+// remove ends the session, whatever others make of it meanwhile.
+func (st *state) remove(ctx context.Context) error {
+	at := st.place
+	for {
+		ok, err := st.swap(ctx, &at, content{}, time.Now())
+		if ok || err != nil {
+			return err
+		}
+		if at, _, err = st.find(ctx, at); errors.Is(err, ErrEnded) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// arrive notes where the session is now and makes the cookie that leads there, if
+// the browser has another or needs it for longer.
+func (st *state) arrive(at place, c content, now time.Time) *http.Cookie {
+	same := st.loaded && st.place.token == at.token && !st.halfIdle(now)
+	st.settle(at, c)
+	if same {
+		return nil
+	}
+	cookie := st.newCookie(c, now)
+	cookie.Value = at.token
+	return cookie
+}
+
+// settle takes what was saved for what was loaded, for a Save after this one.
+func (st *state) settle(at place, c content) {
+	st.place, st.was, st.loaded, st.key, st.renewed = at, c, c.values != "", 0, false
+}

@@ -1,0 +1,13 @@
+//go:build sqlite
+
+package sqlstore_test
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+func Test_SQLite(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sessions.sqlite")
+	test(t, connect(t, "sqlite3://"+file+"?_fk=true&_journal_mode=WAL&_busy_timeout=2000"), "sqlite3")
+}
