@@ -23,7 +23,7 @@ func App(store *session.Store) *buffalo.App {
 	app := buffalo.New(buffalo.Options{
 		Env:            env,
 		SessionStore:   store,
-		SessionName:    sessionName(env),
+		SessionName:    SessionName(),
 		MethodOverride: methodOverride,
 		WorkerOff:      true,
 	})
@@ -58,10 +58,10 @@ func Handler(app *buffalo.App) http.Handler {
 	return logRequests(app.Logger, limitBody(answerHead(mux)))
 }
 
-// sessionName is the cookie's. In production a browser takes a cookie of this
+// SessionName is the cookie's. In production a browser takes a cookie of this
 // name only over https and from this very host (RFC 6265bis, section 4.1.3.2).
-func sessionName(env string) string {
-	if Production(env) {
+func SessionName() string {
+	if Production(envy.Get("GO_ENV", "development")) {
 		return "__Host-heroes_session"
 	}
 	return "_heroes_session"

@@ -30,7 +30,7 @@ func logRequests(logger buffalo.Logger, next http.Handler) http.Handler {
 func LogSession(logger buffalo.Logger, e session.Event) {
 	logger = logger.WithField("session", string(e.Kind))
 	switch e.Kind {
-	case session.Lost:
+	case session.Lost, session.Unreachable:
 		logger.Error(e.Err)
 	case session.Rejected:
 		logger.WithField("reason", string(e.Reason)).Info("a session's cookie was not taken")

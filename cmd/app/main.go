@@ -1,6 +1,7 @@
 // Command app serves Heroes, or runs one of its tasks:
 //
 //	app              serves
+//	app migrate      makes the tables that SESSION_STORE=database needs
 //	app task NAME    runs a task; "app task list" names them all
 package main
 
@@ -14,7 +15,9 @@ import (
 	"time"
 
 	"heroes/actions"
+	"heroes/config"
 	_ "heroes/grifts"
+	"heroes/models"
 	"heroes/session"
 
 	"github.com/gobuffalo/buffalo"
@@ -32,26 +35,29 @@ func run(args []string) error {
 	switch {
 	case len(args) == 0:
 		return serve()
+	case args[0] == "migrate":
+		return models.Migrate()
 	case args[0] == "task":
 		grift.CommandName = "app task"
 		return grift.Exec(args[1:], false)
 	default:
-		return fmt.Errorf("unknown command %q: run it without one to serve, or with: task list", args[0])
+		return fmt.Errorf("unknown command %q: run it without one to serve, or with: migrate, task list", args[0])
 	}
 }
 
 func serve() error {
-	c, err := readConfig()
+	c, err := config.Read()
 	if err != nil {
 		return err
 	}
 	var app *buffalo.App
-	c.session.OnEvent = func(_ context.Context, e session.Event) { actions.LogSession(app.Logger, e) }
-	store, err := session.New(c.secrets, c.session)
+	c.Session.OnEvent = func(_ context.Context, e session.Event) { actions.LogSession(app.Logger, e) }
+	store, err := c.Open(context.Background())
 	if err != nil {
 		return err
 	}
 	app = actions.App(store)
+	go store.PurgeEvery(app.Context, 5*time.Minute)
 	listener, err := listen(app.Addr)
 	if err != nil {
 		return err

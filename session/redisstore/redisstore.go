@@ -1,10 +1,15 @@
 // Package redisstore keeps sessions in Redis: one node, with or without TLS, or a
-// cluster. Each session is a string of its own that Redis drops when it expires.
+// cluster. Each session is a string of its own, under the prefix and its ID, that Redis
+// drops when it expires.
 package redisstore
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"net"
+	"strings"
 	"time"
 
 	"heroes/session"
@@ -28,7 +33,7 @@ func New(client redis.UniversalClient, prefix string) *Backend {
 }
 
 func (b *Backend) name(key session.Key) string {
-	return b.prefix + string(key[:])
+	return b.prefix + hex.EncodeToString(key[:])
 }
 
 func (b *Backend) Load(ctx context.Context, key session.Key) ([]byte, error) {
@@ -59,10 +64,11 @@ func (b *Backend) Swap(ctx context.Context, key session.Key, old, next []byte, e
 func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) error {
 	return b.scan(ctx, func(ctx context.Context, node redis.UniversalClient, names []string) error {
 		for _, name := range names {
-			if len(name) != len(b.prefix)+len(session.Key{}) {
+			id, err := hex.DecodeString(strings.TrimPrefix(name, b.prefix))
+			if err != nil || len(id) != len(session.Key{}) {
 				continue // not ours
 			}
-			key := session.Key([]byte(name[len(b.prefix):]))
+			key := session.Key(id)
 			record, err := b.Load(ctx, key)
 			if err != nil {
 				return err
@@ -135,3 +141,32 @@ func escape(prefix string) string {
 func (b *Backend) Ping(ctx context.Context) error {
 	return b.client.Ping(ctx).Err()
 }
+
+// Open makes a Backend from a URL: redis://user:password@host:port/number,
+// rediss:// for TLS, or the addresses host:port of a cluster's nodes, separated by
+// commas. Its time limits let no page wait longer than two seconds for a Redis that
+// is gone. It does not connect: Ping does.
+func Open(url, prefix string) (*Backend, error) {
+	if !strings.Contains(url, "://") {
+		addrs := strings.Split(url, ",")
+		for i, addr := range addrs {
+			addrs[i] = strings.TrimSpace(addr)
+			if _, _, err := net.SplitHostPort(addrs[i]); err != nil {
+				return nil, fmt.Errorf("redisstore: %q is no address such as 127.0.0.1:6379", addrs[i])
+			}
+		}
+		return New(redis.NewClusterClient(&redis.ClusterOptions{
+			Addrs: addrs, MaxRedirects: 3, MaxRetries: 1, ContextTimeoutEnabled: true,
+			DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout, PoolTimeout: timeout,
+		}), prefix), nil
+	}
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, errors.New("redisstore: no URL such as redis://user:password@127.0.0.1:6379/0") // the error holds the password
+	}
+	o.MaxRetries, o.ContextTimeoutEnabled = 1, true
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = timeout, timeout, timeout, timeout
+	return New(redis.NewClient(o), prefix), nil
+}
+
+const timeout = time.Second

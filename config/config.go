@@ -1,6 +1,8 @@
-package main
+// Package config reads the environment and opens what it names.
+package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,16 +13,20 @@ import (
 	"time"
 
 	"heroes/actions"
+	"heroes/models"
 	"heroes/session"
+	"heroes/session/redisstore"
+	"heroes/session/sqlstore"
 
 	"github.com/gobuffalo/envy"
 	"github.com/gobuffalo/logger"
 )
 
-// config is what the environment says.
-type config struct {
-	secrets [][]byte
-	session session.Options
+// Config is what the environment says.
+type Config struct {
+	Secrets [][]byte
+	Session session.Options
+	Store   string // cookie, database or redis
 }
 
 // secretFile keeps the development secret, so that visitors stay in their
@@ -30,18 +36,63 @@ const secretFile = "tmp/session_secret"
 // howToMakeOne tells it to who has the source and to who has the binary alone.
 const howToMakeOne = "make one with `go run ./cmd/app task secret`, or this program's `task secret`"
 
-// readConfig reads the environment. An error names the variable, what is wrong
-// with it and how to mend it.
-func readConfig() (c config, err error) {
+// Read reads the environment. An error names the variable, what is wrong with it and
+// how to mend it.
+func Read() (c Config, err error) {
 	env := envy.Get("GO_ENV", "development")
-	c.session.Insecure = !actions.Production(env)
+	c.Session.Insecure = !actions.Production(env)
+	c.Store = envy.Get("SESSION_STORE", "cookie")
 	return c, errors.Join(
 		checkLogLevel(),
 		checkPort(),
-		checkStore(),
-		readSecrets(&c.secrets, env),
-		readTimeouts(&c.session),
+		checkStore(c.Store),
+		readSecrets(&c.Secrets, env),
+		readTimeouts(&c.Session),
 	)
+}
+
+// Open opens the store of the sessions.
+func (c Config) Open(ctx context.Context) (store *session.Store, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	switch c.Store {
+	case "database":
+		c.Session.Backend, err = openDatabase(ctx)
+	case "redis":
+		c.Session.Backend, err = openRedis(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return session.New(c.Secrets, c.Session)
+}
+
+func openDatabase(ctx context.Context) (session.Backend, error) {
+	db, err := models.Open()
+	if err != nil {
+		return nil, fmt.Errorf("SESSION_STORE=database: %w", err)
+	}
+	if env := envy.Get("GO_ENV", "development"); !actions.Production(env) {
+		if err := models.Migrate(); err != nil {
+			return nil, fmt.Errorf("SESSION_STORE=database: the migrations: %w", err)
+		}
+	}
+	backend, err := sqlstore.New(ctx, db.Store.(sqlstore.DB), db.Dialect.Name())
+	if err != nil {
+		return nil, fmt.Errorf("SESSION_STORE=database: %w", err)
+	}
+	return backend, nil
+}
+
+func openRedis(ctx context.Context) (session.Backend, error) {
+	backend, err := redisstore.Open(envy.Get("REDIS_URL", "redis://127.0.0.1:6379/0"), "heroes:session:")
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
+	}
+	if err := backend.Ping(ctx); err != nil {
+		return nil, fmt.Errorf("REDIS_URL: no Redis answers there (%w): start it, or set REDIS_URL to one", err)
+	}
+	return backend, nil
 }
 
 func readSecrets(secrets *[][]byte, env string) (err error) {
@@ -114,9 +165,9 @@ func duration(name, standard string) (time.Duration, error) {
 	return d, nil
 }
 
-func checkStore() error {
-	if store := envy.Get("SESSION_STORE", "cookie"); store != "cookie" {
-		return fmt.Errorf("SESSION_STORE: %q is no store: set it to cookie", store)
+func checkStore(store string) error {
+	if store != "cookie" && store != "database" && store != "redis" {
+		return fmt.Errorf("SESSION_STORE: %q is no store: set it to cookie, database or redis", store)
 	}
 	return nil
 }

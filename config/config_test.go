@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"os"
@@ -13,7 +13,7 @@ import (
 )
 
 // with reads the configuration in an environment of its own.
-func with(t *testing.T, env map[string]string) (c config, err error) {
+func with(t *testing.T, env map[string]string) (c Config, err error) {
 	t.Helper()
 	envy.Temp(func() {
 		for _, name := range []string{"SESSION_SECRET", "SESSION_STORE", "SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "LOG_LEVEL", "PORT"} {
@@ -24,7 +24,7 @@ func with(t *testing.T, env map[string]string) (c config, err error) {
 		for name, value := range env {
 			envy.Set(name, value)
 		}
-		c, err = readConfig()
+		c, err = Read()
 	})
 	return c, err
 }
@@ -50,9 +50,9 @@ func Test_Config_production_does_not_start_without_a_good_secret(t *testing.T) {
 	good := session.NewSecret()
 	c, err := with(t, map[string]string{"GO_ENV": "production", "SESSION_SECRET": good + ", " + session.NewSecret()})
 	require.NoError(t, err)
-	require.Len(t, c.secrets, 2)
-	require.Equal(t, good, string(c.secrets[0]), "newest first")
-	require.False(t, c.session.Insecure)
+	require.Len(t, c.Secrets, 2)
+	require.Equal(t, good, string(c.Secrets[0]), "newest first")
+	require.False(t, c.Session.Insecure)
 }
 
 func Test_Config_development_makes_a_secret_once_and_keeps_it_to_itself(t *testing.T) {
@@ -61,8 +61,8 @@ func Test_Config_development_makes_a_secret_once_and_keeps_it_to_itself(t *testi
 	require.NoError(t, err)
 	again, err := with(t, map[string]string{"GO_ENV": "development"})
 	require.NoError(t, err)
-	require.Equal(t, first.secrets, again.secrets)
-	require.True(t, first.session.Insecure)
+	require.Equal(t, first.Secrets, again.Secrets)
+	require.True(t, first.Session.Insecure)
 	info, err := os.Stat(secretFile)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
@@ -80,19 +80,19 @@ func Test_Config_test_has_a_fresh_secret(t *testing.T) {
 	require.NoError(t, err)
 	again, err := with(t, map[string]string{"GO_ENV": "test"})
 	require.NoError(t, err)
-	require.NotEqual(t, first.secrets, again.secrets)
+	require.NotEqual(t, first.Secrets, again.Secrets)
 }
 
 func Test_Config_reads_the_lifetimes(t *testing.T) {
 	c, err := with(t, map[string]string{"GO_ENV": "test"})
 	require.NoError(t, err)
-	require.Equal(t, 24*time.Hour, c.session.IdleTimeout)
-	require.Equal(t, 720*time.Hour, c.session.Lifetime)
+	require.Equal(t, 24*time.Hour, c.Session.IdleTimeout)
+	require.Equal(t, 720*time.Hour, c.Session.Lifetime)
 
 	c, err = with(t, map[string]string{"GO_ENV": "test", "SESSION_IDLE_TIMEOUT": "0", "SESSION_LIFETIME": "90m"})
 	require.NoError(t, err)
-	require.Negative(t, c.session.IdleTimeout, "never")
-	require.Equal(t, 90*time.Minute, c.session.Lifetime)
+	require.Negative(t, c.Session.IdleTimeout, "never")
+	require.Equal(t, 90*time.Minute, c.Session.Lifetime)
 }
 
 func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T) {
@@ -112,15 +112,33 @@ func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T)
 	require.Equal(t, 1, strings.Count(err.Error(), "\n"), "one line for each")
 }
 
-func Test_Listen_says_what_to_do_when_the_port_is_taken(t *testing.T) {
-	l, err := listen("127.0.0.1:0")
+func Test_Config_opens_the_store_that_the_environment_names(t *testing.T) {
+	t.Chdir(t.TempDir()) // without a database.yml
+	open := func(env map[string]string) (store *session.Store, err error) {
+		env["GO_ENV"] = "test"
+		c, err := with(t, env)
+		require.NoError(t, err)
+		envy.Temp(func() {
+			for name, value := range env {
+				envy.Set(name, value)
+			}
+			store, err = c.Open(t.Context())
+		})
+		return store, err
+	}
+	store, err := open(map[string]string{})
 	require.NoError(t, err)
-	defer l.Close()
-	require.Contains(t, address(l), "http://127.0.0.1:")
-	_, err = listen(l.Addr().String())
-	require.ErrorContains(t, err, "set ADDR and PORT")
-}
+	require.ErrorIs(t, store.RevokeAll(t.Context()), session.ErrNoBackend, "in cookies")
 
-func Test_Run_names_what_it_can_do(t *testing.T) {
-	require.ErrorContains(t, run([]string{"serve-me"}), "task list")
+	for url, want := range map[string]string{
+		"redis://:the-password@127.0.0.1:1/0": "start it, or set REDIS_URL",
+		"127.0.0.1:1,127.0.0.1:2":             "start it, or set REDIS_URL",
+		"redis://:the-password@[::1/x":        "no URL such as",
+		"nowhere":                             "no address such as",
+	} {
+		_, err = open(map[string]string{"SESSION_STORE": "redis", "REDIS_URL": url})
+		require.ErrorContains(t, err, "REDIS_URL", url)
+		require.ErrorContains(t, err, want, url)
+		require.NotContains(t, err.Error(), "the-password")
+	}
 }
