@@ -31,8 +31,15 @@ type browser struct {
 // open starts the application in env, "test" unless said otherwise, and a browser.
 func open(t *testing.T, env ...string) *browser {
 	t.Helper()
+	return openOn(t, nil, env...)
+}
+
+// openOn is open with the sessions in backend.
+func openOn(t *testing.T, backend session.Backend, env ...string) *browser {
+	t.Helper()
 	b := &browser{Assertions: require.New(t), jar: map[string]string{}, header: map[string]string{}}
 	store, err := session.New([][]byte{[]byte(session.NewSecret())}, session.Options{
+		Backend: backend,
 		OnEvent: func(_ context.Context, e session.Event) { LogSession(b.app.Logger, e) },
 	})
 	b.NoError(err)

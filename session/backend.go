@@ -25,9 +25,10 @@ type Backend interface {
 	// change are one step: of several Swaps from the same old one succeeds.
 	Swap(ctx context.Context, key Key, old, next []byte, expires time.Time) (bool, error)
 
-	// Each calls f with every record that has not expired, in any order, until
-	// f gives an error, which it returns. What is stored or deleted meanwhile
-	// may be left out. A record is f's only during the call.
+	// Each calls f with every record that has not expired, one after another, in
+	// any order, until f gives an error, which it returns. What is stored or
+	// deleted meanwhile may be left out, or come twice. A record is f's only
+	// during the call.
 	Each(ctx context.Context, f func(key Key, record []byte) error) error
 
 	// Purge deletes at most limit expired records and gives their number. A

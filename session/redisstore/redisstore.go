@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"heroes/session"
@@ -118,10 +119,16 @@ func (b *Backend) scan(ctx context.Context, f func(context.Context, redis.Univer
 			}
 		}
 	}
-	if cluster, ok := b.client.(*redis.ClusterClient); ok {
-		return cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error { return node(ctx, c) })
+	cluster, ok := b.client.(*redis.ClusterClient)
+	if !ok {
+		return node(ctx, b.client)
 	}
-	return node(ctx, b.client)
+	var mu sync.Mutex // all nodes at once is not what f expects
+	return cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return node(ctx, c)
+	})
 }
 
 // escape takes their meaning from the characters that a SCAN pattern has.

@@ -1,0 +1,61 @@
+package actions
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"heroes/session/backendtest"
+
+	"github.com/gobuffalo/buffalo"
+)
+
+func Test_Server_the_lesson_is_the_same_with_sessions_on_a_server(t *testing.T) {
+	b := openOn(t, &backendtest.Memory{})
+	b.get("/")
+	b.Empty(b.jar)
+	b.Equal("/success", b.post("/heroes", superman()).Location())
+	token := b.jar[b.app.SessionName]
+	b.Len(token, 43, "and nothing else is in the browser")
+	b.Contains(b.get("/success").Body.String(), "Superman is registered.")
+	b.NotContains(b.get("/success").Body.String(), "Superman is registered.")
+	b.Equal(http.StatusUnprocessableEntity, b.post("/heroes", nil).Code)
+	b.Equal(token, b.jar[b.app.SessionName])
+
+	b.post("/heroes", superman())
+	b.NotEqual(token, b.jar[b.app.SessionName], "a new hero renews the session")
+	copied := b.jar[b.app.SessionName]
+	b.post("/session", url.Values{"_method": {"DELETE"}})
+	b.Contains(b.get("/").Body.String(), "You are forgotten.")
+	b.Empty(b.jar)
+	b.jar[b.app.SessionName] = copied
+	b.Equal("/", b.get("/success").Location(), "a copy of the old cookie is dead")
+}
+
+func Test_Server_while_the_store_is_down_visitors_get_503_and_keep_their_session(t *testing.T) {
+	memory := &backendtest.Memory{}
+	b := openOn(t, memory, "production")
+	b.app.GET("/outage", func(c buffalo.Context) error {
+		memory.SetDown(true) // between reading and saving
+		c.Session().Set("name", "Batman")
+		return c.Redirect(http.StatusSeeOther, "/success")
+	})
+	b.post("/heroes", superman())
+	b.get("/success")
+	b.Equal(http.StatusServiceUnavailable, b.get("/outage").Code)
+	for _, path := range []string{"/", "/success", "/heroes/new"} {
+		res := b.get(path)
+		b.Equal(http.StatusServiceUnavailable, res.Code, path)
+		b.Equal("5", res.Header().Get("Retry-After"), path)
+		b.Contains(res.Body.String(), "Back in a moment", path)
+		b.Empty(res.Header()["Set-Cookie"], path)
+	}
+	b.Equal(http.StatusServiceUnavailable, b.post("/heroes", superman()).Code)
+	b.Equal(http.StatusServiceUnavailable, b.get("/readyz").Code)
+	b.Equal(http.StatusOK, b.get("/healthz").Code)
+	b.NotContains(b.log.String(), "Clark Kent")
+
+	memory.SetDown(false)
+	b.Equal(http.StatusOK, b.get("/readyz").Code)
+	b.Contains(b.get("/success").Body.String(), "Clark Kent")
+}
