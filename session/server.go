@@ -183,7 +183,10 @@ func (st *state) update(ctx context.Context, c content, now time.Time) (*http.Co
 				st.settle(place{}, content{})
 				return st.newCookie(next, now), nil
 			}
-			return st.arrive(at, next, now), nil
+			if next.values != c.values { // the application goes on with what others have set
+				st.session.Values, err = decode(next.values)
+			}
+			return st.arrive(at, next, now), err
 		}
 
 		// Another request came first.

@@ -297,7 +297,10 @@ func (st *state) commit(ctx context.Context, header http.Header) error {
 	if err != nil {
 		return err
 	}
-	st.saved, st.committed = c.values, true
+	if st.saved, err = st.values(); err != nil { // with what others have set meanwhile
+		return err
+	}
+	st.committed = true
 	if cookie != nil || st.store.options.Backend == nil {
 		st.write(header, cookie)
 	}

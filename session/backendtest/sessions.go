@@ -220,6 +220,22 @@ func Sessions(t *testing.T, b session.Backend) {
 		require.Equal(t, "later", v.values()["a"], "for the same key the later commit wins")
 	})
 
+	t.Run("13: without the handler, too", func(t *testing.T) {
+		v := open(t, b, session.Options{})
+		v.set("a", 1)
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		r.Header.Set("Cookie", name+"="+v.cookie)
+		s, err := v.store.Get(r, name)
+		require.NoError(t, err)
+		v.set("b", 2)
+		s.Values["c"] = 3
+		require.NoError(t, s.Save(r, w))
+		s.Values["d"] = 4
+		require.NoError(t, s.Save(r, w))
+		require.Empty(t, w.Result().Cookies(), "the browser has it")
+		require.Equal(t, session.View{"a": 1, "b": 2, "c": 3, "d": 4}, v.values())
+	})
+
 	t.Run("13: a change finds a session that was renewed meanwhile", func(t *testing.T) {
 		v := open(t, b, session.Options{})
 		v.set("a", 1)
