@@ -90,7 +90,7 @@ func openRedis(ctx context.Context) (session.Backend, error) {
 		return nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
 	if err := backend.Ping(ctx); err != nil {
-		return nil, fmt.Errorf("REDIS_URL: no Redis answers there (%w): start it, or set REDIS_URL to one", err)
+		return nil, fmt.Errorf("REDIS_URL: no Redis answers there (%w): start it, or set REDIS_URL to one, such as redis://127.0.0.1:6379/0", err)
 	}
 	return backend, nil
 }

@@ -134,7 +134,7 @@ func Test_Config_opens_the_store_that_the_environment_names(t *testing.T) {
 		"redis://:the-password@127.0.0.1:1/0": "start it, or set REDIS_URL",
 		"127.0.0.1:1,127.0.0.1:2":             "start it, or set REDIS_URL",
 		"redis://:the-password@[::1/x":        "no URL such as",
-		"nowhere":                             "no address such as",
+		"user:the-password@nowhere":           "is none such as",
 	} {
 		_, err = open(map[string]string{"SESSION_STORE": "redis", "REDIS_URL": url})
 		require.ErrorContains(t, err, "REDIS_URL", url)

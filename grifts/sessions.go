@@ -62,10 +62,14 @@ func revoke(c *grift.Context, store *session.Store) error {
 	case len(c.Args) == 0:
 		return errors.New("which? Name the IDs that sessions:list prints, or: all")
 	case c.Args[0] == "all":
-		return store.RevokeAll(c)
+		err := store.RevokeAll(c)
+		if err == nil {
+			fmt.Println("every session is ended")
+		}
+		return err
 	}
 	for _, id := range c.Args {
-		ended, err := store.Revoke(c, id)
+		ended, err := store.Revoke(c, actions.SessionName(), id)
 		if err != nil {
 			return err
 		}

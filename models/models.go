@@ -2,6 +2,7 @@
 package models
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -15,8 +16,9 @@ import (
 	"github.com/gobuffalo/pop/v6/logging"
 )
 
-// DB is the connection that database.yml names for GO_ENV, for Buffalo's commands.
-// It is nil when there is none: sessions in cookies need no database. Open says why.
+// DB is the connection that database.yml names for GO_ENV, for Buffalo's commands,
+// which open it. It is nil when there is none: sessions in cookies need no database.
+// Open opens it, or says why it cannot.
 var DB, errDB = connect()
 
 func connect() (*pop.Connection, error) {
@@ -28,9 +30,13 @@ func connect() (*pop.Connection, error) {
 		}
 	})
 	defer pop.SetLogger(func(logging.Level, string, ...any) {})
-	db, err := pop.Connect(env)
-	if err != nil && why != nil {
-		err = why // pop says only that there is none of that name
+	var err error
+	if len(pop.Connections) == 0 { // "buffalo build" has put them in already
+		err = pop.LoadConfigFile()
+	}
+	db := pop.Connections[env]
+	if db == nil && err == nil {
+		err = cmp.Or(why, errors.New("it has no such entry"))
 	}
 	return db, err
 }
@@ -39,9 +45,12 @@ func connect() (*pop.Connection, error) {
 func Open() (*pop.Connection, error) {
 	switch {
 	case errDB == nil && DB.Dialect.Name() == "sqlite3":
-		return DB, os.MkdirAll(filepath.Dir(DB.Dialect.Details().Database), 0o755)
+		if err := os.MkdirAll(filepath.Dir(DB.Dialect.Details().Database), 0o755); err != nil {
+			return nil, err
+		}
+		return DB, DB.Open()
 	case errDB == nil:
-		return DB, nil
+		return DB, DB.Open()
 	case errors.Is(errDB, pop.ErrConfigFileNotFound):
 		return nil, fmt.Errorf("database.yml is not found: run in the folder that has it")
 	case strings.Contains(errDB.Error(), "sqlite3 support was not compiled"):

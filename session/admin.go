@@ -49,28 +49,21 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) erro
 	})
 }
 
-// Revoke ends the session with that ID, at once and everywhere; false if there is
-// none.
-func (s *Store) Revoke(ctx context.Context, id string) (bool, error) {
+// Revoke ends the session with that ID and a cookie of that name, at once and
+// everywhere, also if it was renewed a moment ago; false if there is none.
+func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
 	if s.options.Backend == nil {
 		return false, ErrNoBackend
 	}
-	var key Key
-	if n, err := hex.Decode(key[:], []byte(id[:min(len(id), 2*len(key))])); err != nil || n != len(key) || len(id) != 2*len(key) {
-		return false, fmt.Errorf("session: %q is no ID: it has %d hexadecimal digits", id, 2*len(key))
+	key, err := hex.DecodeString(id)
+	if err != nil || len(key) != len(Key{}) {
+		return false, fmt.Errorf("session: %q is no ID: it has %d hexadecimal digits", id, 2*len(Key{}))
 	}
-	for {
-		record, err := s.options.Backend.Load(ctx, key)
-		if err != nil || record == nil {
-			return false, err
-		}
-		if ok, err := s.options.Backend.Swap(ctx, key, record, nil, time.Time{}); ok || err != nil {
-			return ok, err
-		}
-	}
+	return s.end(ctx, name, place{key: Key(key)})
 }
 
-// RevokeAll ends every session in the backend.
+// RevokeAll ends every session in the backend, of every name. A session that is
+// renewed at that moment can escape it; new secrets end that one too.
 func (s *Store) RevokeAll(ctx context.Context) error {
 	if s.options.Backend == nil {
 		return ErrNoBackend
@@ -122,10 +115,7 @@ func (s *Store) PurgeEvery(ctx context.Context, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
-		taken, err := s.options.Backend.Swap(ctx, leaseKey, nil, lease, time.Now().Add(interval*9/10))
-		if taken && err == nil {
-			_, err = s.Purge(ctx, nil)
-		}
+		err := s.purgeOnce(ctx, lease, interval)
 		if err != nil && ctx.Err() == nil {
 			s.emit(ctx, Event{Kind: Unreachable, Err: err})
 		}
@@ -135,4 +125,14 @@ func (s *Store) PurgeEvery(ctx context.Context, interval time.Duration) {
 		case <-tick.C:
 		}
 	}
+}
+
+func (s *Store) purgeOnce(ctx context.Context, lease []byte, interval time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, interval) // a database that hangs is tried again
+	defer cancel()
+	taken, err := s.options.Backend.Swap(ctx, leaseKey, nil, lease, time.Now().Add(interval*9/10))
+	if err == nil && taken {
+		_, err = s.Purge(ctx, nil)
+	}
+	return err
 }

@@ -64,7 +64,8 @@ func (x *exchange) loadError() error {
 	return nil
 }
 
-// commit saves every session of the exchange, or none.
+// commit saves every session of the exchange; none if one of them cannot be saved, as
+// far as that is known before.
 func (x *exchange) commit(header http.Header, status int) error {
 	for _, st := range x.states {
 		st.mark(header)

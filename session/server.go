@@ -1,12 +1,14 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
+	rand2 "math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
@@ -108,8 +110,6 @@ func (st *state) fetch(ctx context.Context, name, value string) (plain string, k
 	if !ok {
 		return "", 0, errRefused
 	}
-	ctx, cancel := context.WithTimeout(ctx, loadTime)
-	defer cancel()
 	if at.record, err = st.store.options.Backend.Load(ctx, at.key); err != nil {
 		st.err = unavailable(err)
 		return "", 0, st.err
@@ -119,28 +119,31 @@ func (st *state) fetch(ctx context.Context, name, value string) (plain string, k
 }
 
 // put saves c on the server and gives the cookie that the response is to carry: nil
-// when the browser has it already and needs no more time.
+// when the browser has it already and needs no more time. A visitor who leaves does
+// not stop it half way.
 func (st *state) put(ctx context.Context, c content, now time.Time) (*http.Cookie, error) {
 	if err := checkCookie(st.newCookie(c, now)); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, commitTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
 	defer cancel()
-	if st.loaded && !st.destroyed {
+	if st.loaded && !st.destroyed && st.session.Options.MaxAge >= 0 {
 		return st.update(ctx, c, now)
 	}
 	if st.loaded {
-		if err := st.remove(ctx); err != nil {
+		if _, err := st.store.end(ctx, st.session.Name(), st.place); err != nil {
 			return nil, err
 		}
 	}
 	if c.values == "" {
-		st.settle(place{}, content{})
-		return st.newCookie(c, now), nil
+		return st.leave(now), nil
 	}
-	at := newPlace()
+	return st.create(ctx, newPlace(), c, now)
+}
+
+func (st *state) create(ctx context.Context, at place, c content, now time.Time) (*http.Cookie, error) {
 	ok, err := st.swap(ctx, &at, c, now)
-	if err == nil && !ok { // a token that is taken does not happen
+	if err == nil && !ok { // nobody knows the place yet, save who clears all
 		err = ErrEnded
 	}
 	if err != nil {
@@ -151,37 +154,39 @@ func (st *state) put(ctx context.Context, c content, now time.Time) (*http.Cooki
 
 // update saves what changed, on top of what others have saved meanwhile.
 func (st *state) update(ctx context.Context, c content, now time.Time) (*http.Cookie, error) {
+	if st.renewed && st.followed {
+		return nil, ErrEnded
+	}
 	base, mine := entriesOf(st.was.values), entriesOf(c.values)
-	again := st.halfIdle(now) // the browser is to keep the cookie for longer
+	longer := st.halfIdle(now) // the browser is to keep the cookie for longer
 	at, latest, renewed := st.place, st.was, place{}
 	for {
 		merged := entriesOf(latest.values)
 		merge(merged, base, mine)
 		next := latest
-		next.values = merged.encode()
-		if again {
+		if next.values = merged.encode(); len(next.values) > MaxValues {
+			return nil, &TooLargeError{Size: len(next.values), Limit: MaxValues}
+		}
+		if longer {
 			next.touched = now.Unix()
 		}
-		ok, err := false, error(nil)
-		switch {
-		case next.values == "":
-			ok, err = st.swap(ctx, &at, next, now)
-		case st.renewed:
+		var ok bool
+		var err error
+		if st.renewed && next.values != "" {
 			next.created, next.touched = now.Unix(), now.Unix()
 			ok, err = st.move(ctx, at, &renewed, next, now)
-		default:
+		} else {
 			ok, err = st.swap(ctx, &at, next, now)
 		}
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			if renewed.record != nil {
+			if st.renewed {
 				at = renewed
 			}
 			if next.values == "" {
-				st.settle(place{}, content{})
-				return st.newCookie(next, now), nil
+				return st.leave(now), nil
 			}
 			if next.values != c.values { // the application goes on with what others have set
 				st.session.Values, err = decode(next.values)
@@ -191,16 +196,34 @@ func (st *state) update(ctx context.Context, c content, now time.Time) (*http.Co
 
 		// Another request came first.
 		from := at.key
-		if at, latest, err = st.find(ctx, at); err != nil {
-			return nil, err
-		}
-		if at.key != from { // and renewed the session: one renewal is enough
-			st.renewed = false
-			if renewed.record != nil {
-				if _, err := st.swap(ctx, &renewed, content{}, now); err != nil {
-					return nil, err
-				}
+		at, latest, err = st.find(ctx, at)
+		unchanged := c.values == st.was.values && !st.renewed
+		switch {
+		case errors.Is(err, ErrEnded):
+			st.abandon(ctx, renewed)
+			if c.values == "" {
+				return st.leave(now), nil
 			}
+			if unchanged { // it was only to be used for longer
+				return nil, nil
+			}
+			return nil, err
+		case err != nil:
+			return nil, err
+		case at.key != from && st.renewed:
+			// It was renewed by the other, who may be somebody else with a copy of
+			// the cookie (fixation): this visitor gets a session of their own.
+			st.abandon(ctx, renewed)
+			return st.create(ctx, newPlace(), c, now)
+		case at.key != from:
+			// And this one may be the somebody: the change is kept, the token is not told.
+			st.followed = true
+		case unchanged && latest.touched > st.was.touched:
+			return st.arrive(at, latest, now), nil // the other has pushed it back
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(rand2.N(4 * time.Millisecond)): // not all at once again
 		}
 	}
 }
@@ -214,12 +237,28 @@ func (st *state) swap(ctx context.Context, at *place, c content, now time.Time) 
 		expires = now.Add(min(idle, lifetime))
 		next = st.store.keys.seal(c.encode(), recordData(kindSession, st.session.Name(), at.key))
 	}
-	ok, err := st.store.options.Backend.Swap(ctx, at.key, at.record, next, expires)
-	if err != nil {
-		return false, unavailable(err)
-	}
+	ok, err := st.store.swap(ctx, at.key, at.record, next, expires)
 	if ok {
 		at.record = next
+	}
+	return ok, err
+}
+
+// swap is the backend's, tried once more after an error. If the first try was
+// carried out and only its answer was lost, what is there is ours: no two records
+// are alike.
+func (s *Store) swap(ctx context.Context, key Key, old, next []byte, expires time.Time) (bool, error) {
+	ok, err := s.options.Backend.Swap(ctx, key, old, next, expires)
+	if err == nil {
+		return ok, nil
+	}
+	if ok, err = s.options.Backend.Swap(ctx, key, old, next, expires); err == nil && !ok && next != nil {
+		var there []byte
+		there, err = s.options.Backend.Load(ctx, key)
+		ok = bytes.Equal(there, next)
+	}
+	if err != nil {
+		return false, unavailable(err)
 	}
 	return ok, nil
 }
@@ -236,11 +275,14 @@ func (st *state) move(ctx context.Context, from place, to *place, c content, now
 		return ok, err
 	}
 	forward := st.store.keys.seal([]byte(to.token), recordData(kindForward, st.session.Name(), from.key))
-	ok, err := st.store.options.Backend.Swap(ctx, from.key, from.record, forward, now.Add(forwardTime))
-	if err != nil {
-		return false, unavailable(err)
+	return st.store.swap(ctx, from.key, from.record, forward, now.Add(forwardTime))
+}
+
+// abandon deletes what a renewal wrote that did not come about.
+func (st *state) abandon(ctx context.Context, renewed place) {
+	if renewed.record != nil {
+		_, _ = st.swap(ctx, &renewed, content{}, time.Now()) // it expires anyway
 	}
-	return ok, nil
 }
 
 // find reads what is now at a place, or where it has moved to; ErrEnded if the
@@ -265,19 +307,19 @@ func (st *state) find(ctx context.Context, at place) (place, content, error) {
 	}
 }
 
-// remove ends the session, whatever others make of it meanwhile.
-func (st *state) remove(ctx context.Context) error {
-	at := st.place
+// end deletes the session that is at a place, or has moved from there, whatever
+// others make of it meanwhile. It is false if there is none.
+func (s *Store) end(ctx context.Context, name string, at place) (ended bool, err error) {
 	for {
-		ok, err := st.swap(ctx, &at, content{}, time.Now())
+		ok, err := s.swap(ctx, at.key, at.record, nil, time.Time{})
 		if ok || err != nil {
-			return err
+			return at.record != nil, err
 		}
-		if at, _, err = st.find(ctx, at); errors.Is(err, ErrEnded) {
-			return nil
+		if at.record, err = s.options.Backend.Load(ctx, at.key); err != nil {
+			return false, unavailable(err)
 		}
-		if err != nil {
-			return err
+		if token, _, err := s.keys.open(at.record, recordData(kindForward, name, at.key)); err == nil {
+			at, _ = placeOf(token)
 		}
 	}
 }
@@ -287,7 +329,7 @@ func (st *state) remove(ctx context.Context) error {
 func (st *state) arrive(at place, c content, now time.Time) *http.Cookie {
 	same := st.loaded && st.place.token == at.token && !st.halfIdle(now)
 	st.settle(at, c)
-	if same {
+	if same || st.followed {
 		return nil
 	}
 	cookie := st.newCookie(c, now)
@@ -295,7 +337,14 @@ func (st *state) arrive(at place, c content, now time.Time) *http.Cookie {
 	return cookie
 }
 
+// leave notes that there is no session any more and makes the cookie that says so.
+func (st *state) leave(now time.Time) *http.Cookie {
+	st.settle(place{}, content{})
+	return st.newCookie(content{}, now)
+}
+
 // settle takes what was saved for what was loaded, for a Save after this one.
 func (st *state) settle(at place, c content) {
-	st.place, st.was, st.loaded, st.key, st.renewed = at, c, c.values != "", 0, false
+	st.place, st.was, st.loaded, st.key = at, c, c.values != "", 0
+	st.renewed, st.destroyed = false, false
 }

@@ -60,6 +60,7 @@ type state struct {
 	renewed   bool // it is to have a new identity
 	destroyed bool // it was ended; what is set after that is a new session
 	committed bool // both have been seen to
+	followed  bool // it was found where another request has renewed it
 }
 
 // maxCookies bounds the work that one request can ask for.
@@ -75,8 +76,10 @@ func (st *state) load(r *http.Request, name string) {
 	st.cookie = sent(r, name)
 	cookies := r.CookiesNamed(name)
 	reason := Refused
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loadTime)
+	defer cancel()
 	for _, c := range cookies[:min(len(cookies), maxCookies)] {
-		why := st.open(r.Context(), name, c)
+		why := st.open(ctx, name, c)
 		switch {
 		case st.err != nil:
 			st.store.emit(r.Context(), Event{Kind: Unreachable, Name: name, Err: st.err})
@@ -305,7 +308,7 @@ func (st *state) commit(ctx context.Context, header http.Header) error {
 		st.write(header, cookie)
 	}
 	if save {
-		before.report(ctx, c.values == "")
+		before.report(ctx, cookie != nil && cookie.MaxAge < 0)
 	}
 	return nil
 }

@@ -194,8 +194,8 @@ func (s *Store) early(r *http.Request, session *sessions.Session) (*state, error
 	return st, nil
 }
 
-// Ping says whether sessions can be read and written: nil or ErrUnavailable. In
-// cookies they always can.
+// Ping says whether the server of the sessions answers: nil or ErrUnavailable. In
+// cookies it is always nil.
 func (s *Store) Ping(ctx context.Context) error {
 	if s.options.Backend == nil {
 		return nil

@@ -236,32 +236,85 @@ func Sessions(t *testing.T, b session.Backend) {
 		require.Equal(t, session.View{"a": 1, "b": 2, "c": 3, "d": 4}, v.values())
 	})
 
-	t.Run("13: a change finds a session that was renewed meanwhile", func(t *testing.T) {
+	t.Run("13: a change finds a session that was renewed meanwhile, and learns no token", func(t *testing.T) {
 		v := open(t, b, session.Options{})
 		v.set("a", 1)
-		old := *v
-		res := during(v, func(o *visitor) { renew(o); renew(o); o.set("b", 2) }, set("c", 3))
-		require.Len(t, res.Cookies(), 1, "the browser learns where it is")
-		require.Equal(t, session.View{"a": 1, "b": 2, "c": 3}, v.values())
-		require.Empty(t, old.values(), "and the old cookie is dead")
+		var renewed visitor
+		res := during(v, func(o *visitor) { renew(o); renew(o); o.set("b", 2); renewed = *o }, set("c", 3))
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		require.Empty(t, res.Cookies(), "who follows may have stolen the old cookie")
+		require.Equal(t, session.View{"a": 1, "b": 2, "c": 3}, renewed.values())
+		require.Empty(t, v.values(), "and the old cookie is dead")
 	})
 
-	t.Run("13: two renewals at once are one session", func(t *testing.T) {
+	t.Run("11: who renews a session that another has renewed gets one of their own (fixation)", func(t *testing.T) {
+		v := open(t, b, session.Options{})
+		v.set("planted", true)
+		var attacker visitor
+		during(v, func(o *visitor) { renew(o); attacker = *o }, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.Renew(r, s))
+			s.Values["user"] = "victim"
+		})
+		require.Equal(t, session.View{"planted": true, "user": "victim"}, v.values())
+		require.Equal(t, session.View{"planted": true}, attacker.values())
+	})
+
+	t.Run("11: gorilla's MaxAge below zero ends it, whatever happens meanwhile", func(t *testing.T) {
 		v := open(t, b, session.Options{})
 		v.set("a", 1)
-		var other visitor
-		during(v, func(o *visitor) {
-			o.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
-				require.NoError(t, o.store.Renew(r, s))
-				s.Values["b"] = 2
-			})
-			other = *o
-		}, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
-			require.NoError(t, v.store.Renew(r, s))
-			s.Values["c"] = 3
+		copied := *v
+		res := during(v, func(o *visitor) { o.set("b", 2) }, func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) {
+			s.Options.MaxAge = -1
 		})
-		require.Equal(t, other.cookie, v.cookie)
-		require.Equal(t, session.View{"a": 1, "b": 2, "c": 3}, v.values())
+		require.Equal(t, -1, res.Cookies()[0].MaxAge)
+		require.Empty(t, copied.values())
+	})
+
+	t.Run("16: a page that loses nothing is answered, whatever happens meanwhile", func(t *testing.T) {
+		v := open(t, b, session.Options{IdleTimeout: 2 * time.Second})
+		v.set("a", 1)
+		time.Sleep(1100 * time.Millisecond) // to be pushed back
+		look := func(http.ResponseWriter, *http.Request, *sessions.Session) {}
+		require.Equal(t, http.StatusOK, during(v, func(o *visitor) { destroy(o) }, look).StatusCode)
+
+		v = open(t, b, session.Options{})
+		v.set("a", 1)
+		empty := func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) { delete(s.Values, "a") }
+		res := during(v, func(o *visitor) { o.visit(empty) }, empty)
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		require.Equal(t, -1, res.Cookies()[0].MaxAge)
+	})
+
+	t.Run("10: two changes that are too much together are said to be", func(t *testing.T) {
+		v := open(t, b, session.Options{})
+		v.set("a", 1)
+		half := strings.Repeat("x", session.MaxValues*2/3)
+		res := during(v, func(o *visitor) { o.set("b", half) }, set("c", half))
+		require.Equal(t, http.StatusInternalServerError, res.StatusCode)
+		require.Len(t, v.values(), 2)
+	})
+
+	t.Run("a session is listed, and revoked by its ID also when it was renewed", func(t *testing.T) {
+		require.NoError(t, b.Clear(t.Context()))
+		v := open(t, b, session.Options{})
+		v.set("a", 1)
+		var entries []session.Entry
+		require.NoError(t, v.store.Each(t.Context(), name, func(e session.Entry) error {
+			entries = append(entries, e)
+			return nil
+		}))
+		require.Len(t, entries, 1)
+		require.WithinDuration(t, time.Now(), entries[0].Created, 5*time.Second)
+		renew(v)
+		ended, err := v.store.Revoke(t.Context(), name, entries[0].ID)
+		require.NoError(t, err)
+		require.True(t, ended)
+		require.Empty(t, v.values())
+		ended, err = v.store.Revoke(t.Context(), name, strings.Repeat("00", 32))
+		require.NoError(t, err)
+		require.False(t, ended)
+		_, err = v.store.Revoke(t.Context(), name, "nonsense")
+		require.ErrorContains(t, err, "64")
 	})
 
 	t.Run("16: a change to a session that was ended meanwhile is said to be lost", func(t *testing.T) {

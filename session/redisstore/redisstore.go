@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -152,18 +153,20 @@ func (b *Backend) Ping(ctx context.Context) error {
 // Open makes a Backend from a URL: redis://user:password@host:port/number,
 // rediss:// for TLS, or the addresses host:port of a cluster's nodes, separated by
 // commas. Its time limits let no page wait longer than two seconds for a Redis that
-// is gone. It does not connect: Ping does.
+// is gone. It does not connect: Ping does. Redis must be 6.2 or later.
 func Open(url, prefix string) (*Backend, error) {
+	redis.SetLogger(silent{}) // each error comes back to us
 	if !strings.Contains(url, "://") {
 		addrs := strings.Split(url, ",")
 		for i, addr := range addrs {
 			addrs[i] = strings.TrimSpace(addr)
-			if _, _, err := net.SplitHostPort(addrs[i]); err != nil {
-				return nil, fmt.Errorf("redisstore: %q is no address such as 127.0.0.1:6379", addrs[i])
+			_, port, err := net.SplitHostPort(addrs[i])
+			if _, notNumber := strconv.ParseUint(port, 10, 16); err != nil || notNumber != nil {
+				return nil, fmt.Errorf("redisstore: address %d of %d is none such as 127.0.0.1:6379", i+1, len(addrs)) // it may hold a password
 			}
 		}
 		return New(redis.NewClusterClient(&redis.ClusterOptions{
-			Addrs: addrs, MaxRedirects: 3, MaxRetries: 1, ContextTimeoutEnabled: true,
+			Addrs: addrs, MaxRedirects: 3, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
 			DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout, PoolTimeout: timeout,
 		}), prefix), nil
 	}
@@ -171,9 +174,13 @@ func Open(url, prefix string) (*Backend, error) {
 	if err != nil {
 		return nil, errors.New("redisstore: no URL such as redis://user:password@127.0.0.1:6379/0") // the error holds the password
 	}
-	o.MaxRetries, o.ContextTimeoutEnabled = 1, true
+	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = -1, 1, true // session.Store tries again, and knows how
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = timeout, timeout, timeout, timeout
 	return New(redis.NewClient(o), prefix), nil
 }
 
 const timeout = time.Second
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
