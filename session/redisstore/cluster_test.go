@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,15 +27,12 @@ func Test_Redis_cluster(t *testing.T) {
 	var addrs []string
 	var nodes []*redis.Client
 	for _, s := range slots {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		server := exec.CommandContext(ctx, "redis-server", "--port", fmt.Sprint(port), "--bind", "127.0.0.1",
-			"--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(clusterPort(t)), "--save", "", "--dir", t.TempDir())
+		port := backendtest.FreePort(t)
+		server := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1",
+			"--cluster-enabled", "yes", "--cluster-port", backendtest.FreePort(t), "--save", "", "--dir", t.TempDir())
 		require.NoError(t, server.Start())
 		t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-		addrs = append(addrs, fmt.Sprintf("127.0.0.1:%d", port))
+		addrs = append(addrs, "127.0.0.1:"+port)
 		node := redis.NewClient(&redis.Options{Addr: addrs[len(addrs)-1]})
 		t.Cleanup(func() { _ = node.Close() })
 		require.Eventually(t, func() bool { return node.Ping(ctx).Err() == nil }, 5*time.Second, 20*time.Millisecond)
@@ -43,19 +41,19 @@ func Test_Redis_cluster(t *testing.T) {
 	}
 	info, err := nodes[1].Do(ctx, "CLUSTER", "NODES").Text()
 	require.NoError(t, err)
-	var id, host string
-	_, err = fmt.Sscan(info, &id, &host) // ID 127.0.0.1:port@clusterport
+	var id, at string
+	_, err = fmt.Sscan(info, &id, &at) // ID 127.0.0.1:port@busport and more
 	require.NoError(t, err)
-	var port, bus int
-	_, err = fmt.Sscanf(host[len(hostOf(host)):], ":%d@%d", &port, &bus)
-	require.NoError(t, err, host)
+	at, bus, _ := strings.Cut(at, "@")
+	_, port, err := net.SplitHostPort(at)
+	require.NoError(t, err, info)
 	require.NoError(t, nodes[0].Do(ctx, "CLUSTER", "MEET", "127.0.0.1", port, bus).Err())
 
 	backend, err := redisstore.Open(addrs[0]+", "+addrs[1], "heroes_test:")
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		state, err := nodes[0].ClusterInfo(ctx).Result()
-		return err == nil && len(state) > 16 && state[:16] == "cluster_state:ok" && backend.Ping(ctx) == nil
+		return err == nil && strings.HasPrefix(state, "cluster_state:ok") && backend.Ping(ctx) == nil
 	}, 20*time.Second, 50*time.Millisecond)
 	backendtest.Run(t, backend)
 	backendtest.Sessions(t, backend) // and leaves some
@@ -65,20 +63,4 @@ func Test_Redis_cluster(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, n, "both hold sessions")
 	require.Positive(t, m, "both hold sessions")
-}
-
-func hostOf(address string) string {
-	for i, c := range address {
-		if c == ':' {
-			return address[:i]
-		}
-	}
-	return address
-}
-
-func clusterPort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

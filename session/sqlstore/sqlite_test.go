@@ -9,5 +9,5 @@ import (
 
 func Test_SQLite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "sessions.sqlite")
-	test(t, connect(t, "sqlite3://"+file+"?_fk=true&_journal_mode=WAL&_busy_timeout=2000"), "sqlite3")
+	test(t, connect(t, "sqlite3://"+file+"?_fk=true&_journal_mode=WAL&_busy_timeout=900"), "sqlite3")
 }

@@ -41,15 +41,20 @@ func postgres(t *testing.T) *pop.Connection {
 	return connect(t, fmt.Sprintf(url, fmt.Sprintf("heroes_test_%d", os.Getpid())))
 }
 
+func migrate(t *testing.T, conn *pop.Connection) {
+	t.Helper()
+	migrator, err := pop.NewFileMigrator(filepath.Join("..", "..", "migrations"), conn)
+	require.NoError(t, err)
+	migrator.SchemaPath = ""
+	require.NoError(t, migrator.Up())
+}
+
 func test(t *testing.T, conn *pop.Connection, dialect string) {
 	db := conn.Store.(sqlstore.DB)
 	_, err := sqlstore.New(t.Context(), db, dialect)
 	require.ErrorContains(t, err, "app migrate", "a missing table says which command makes it")
 
-	migrator, err := pop.NewFileMigrator(filepath.Join("..", "..", "migrations"), conn)
-	require.NoError(t, err)
-	migrator.SchemaPath = ""
-	require.NoError(t, migrator.Up())
+	migrate(t, conn)
 	backend, err := sqlstore.New(t.Context(), db, dialect)
 	require.NoError(t, err)
 	backendtest.Run(t, backend)
