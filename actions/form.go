@@ -5,8 +5,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"heroes/session"
-
 	"github.com/gobuffalo/buffalo"
 )
 
@@ -22,8 +20,8 @@ var fields = []struct {
 
 // readHero reads the hero from the body's fields; the query does not count. The
 // second result says, in the visitor's language, what is wrong with a field.
-func readHero(c buffalo.Context) (hero session.View, wrong map[string]string) {
-	hero, wrong = session.View{}, map[string]string{}
+func readHero(c buffalo.Context) (hero map[string]any, wrong map[string]string) {
+	hero, wrong = map[string]any{}, map[string]string{}
 	for _, f := range fields {
 		value := strings.TrimSpace(c.Request().PostForm.Get(f.name))
 		hero[f.name] = strings.ToValidUTF8(value, "\uFFFD")
@@ -45,7 +43,7 @@ func visible(r rune) bool {
 }
 
 // showForm shows the form filled with hero, with a message at each wrong field.
-func showForm(c buffalo.Context, status int, hero session.View, wrong map[string]string) error {
+func showForm(c buffalo.Context, status int, hero map[string]any, wrong map[string]string) error {
 	c.Set("hero", hero)
 	c.Set("wrong", wrong)
 	c.Set("focus", firstWrong(wrong))

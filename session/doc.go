@@ -93,6 +93,16 @@
 // NUL, a byte (1 for a session, 2 for the forward that a renewed session leaves for a
 // minute) and the token's hash, so that a record is good for no other place.
 //
+// The forward lets a request that had read a session before another renewed it still
+// save its change there. It is told no token: it may come from someone with a copy of
+// the old cookie (fixation), and if it renews the session too, it gets one of its own.
+// A request that takes longer than the minute finds the session ended. A change to a
+// session that was ended meanwhile is ErrEnded, and the session does not come back.
+//
+// Each step is tried once more if its answer is lost. If the answer to the last step of
+// a renewal is lost twice, the visitor is answered 503 and may have to sign in again:
+// the old cookie is dead and the new one never arrived.
+//
 // # What it protects against, and what not
 //
 // Who has cookies and no secret cannot read them, change them, make them or use a
