@@ -2,6 +2,8 @@ package actions
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -13,12 +15,42 @@ import (
 
 // errorPages are the statuses that have words of their own; others below 500
 // share those of 400, and the rest those of 500.
-var errorPages = map[int]bool{400: true, 403: true, 404: true, 405: true, 413: true, 422: true, 500: true, 503: true}
+var errorPages = map[int]bool{400: true, 403: true, 404: true, 405: true, 409: true, 413: true, 422: true, 500: true, 503: true}
+
+// ShowSaveError answers with the page of an error when a session could not be saved as
+// the answer was about to leave. Only then is app asked for: it goes through the app's
+// own handler of unknown paths, which is how Buffalo makes a context.
+func ShowSaveError(app func() *buffalo.App) func(http.ResponseWriter, *http.Request, error) {
+	return func(w http.ResponseWriter, r *http.Request, err error) {
+		r = r.Clone(context.WithValue(r.Context(), saveError{}, err))
+		r.Method, r.URL.Path = http.MethodGet, "/errors/save"
+		app().ServeHTTP(w, r)
+	}
+}
+
+type saveError struct{}
+
+// saveStatus is the status of an error of ShowSaveError's.
+func saveStatus(err error) int {
+	switch {
+	case errors.Is(err, session.ErrUnavailable):
+		return http.StatusServiceUnavailable
+	case errors.Is(err, session.ErrEnded):
+		return http.StatusConflict
+	}
+	return http.StatusInternalServerError
+}
 
 // showError answers with the page of status, in the layout and the language of
 // every page. What went wrong goes to the log and, in development, to the page.
 // The page neither shows nor uses up the flash, which waits for the next one.
 func showError(status int, err error, c buffalo.Context) error {
+	if failed, ok := c.Value(saveError{}).(error); ok {
+		status, err = saveStatus(failed), failed
+	}
+	if status == http.StatusServiceUnavailable {
+		c.Response().Header().Set("Retry-After", session.RetryAfter)
+	}
 	if status >= http.StatusInternalServerError {
 		c.Logger().WithField("status", status).Error(err)
 	}

@@ -42,7 +42,12 @@ func Test_Server_while_the_store_is_down_visitors_get_503_and_keep_their_session
 	})
 	b.post("/heroes", superman())
 	b.get("/success")
-	b.Equal(http.StatusServiceUnavailable, b.get("/outage").Code)
+	res := b.get("/outage")
+	b.Equal(http.StatusServiceUnavailable, res.Code)
+	b.Equal("5", res.Header().Get("Retry-After"))
+	b.Empty(res.Location())
+	b.Contains(res.Body.String(), "Back in a moment")
+	b.Empty(res.Header()["Set-Cookie"])
 	for _, path := range []string{"/", "/success", "/heroes/new"} {
 		res := b.get(path)
 		b.Equal(http.StatusServiceUnavailable, res.Code, path)
@@ -58,4 +63,27 @@ func Test_Server_while_the_store_is_down_visitors_get_503_and_keep_their_session
 	memory.SetDown(false)
 	b.Equal(http.StatusOK, b.get("/readyz").Code)
 	b.Contains(b.get("/success").Body.String(), "Clark Kent")
+}
+
+func Test_Server_a_change_to_a_session_that_was_ended_says_so(t *testing.T) {
+	b := openOn(t, &backendtest.Memory{})
+	b.app.GET("/slow", func(c buffalo.Context) error {
+		b.NoError(b.store.RevokeAll(c))
+		c.Session().Set("name", "Batman")
+		return c.Redirect(http.StatusSeeOther, "/success")
+	})
+	b.app.GET("/unsaveable", func(c buffalo.Context) error {
+		c.Session().Set("name", struct{}{})
+		_, err := c.Response().Write([]byte("the answer"))
+		return err
+	})
+	b.post("/heroes", superman())
+	res := b.get("/slow")
+	b.Equal(http.StatusConflict, res.Code)
+	b.Contains(res.Body.String(), "Ended in between")
+	res = b.get("/unsaveable")
+	b.Equal(http.StatusInternalServerError, res.Code)
+	b.Contains(res.Body.String(), "The fault is ours")
+	b.NotContains(res.Body.String(), "the answer")
+	b.Contains(b.log.String(), "struct")
 }

@@ -52,6 +52,7 @@ func serve() error {
 	}
 	var app *buffalo.App
 	c.Session.OnEvent = func(_ context.Context, e session.Event) { actions.LogSession(app.Logger, e) }
+	c.Session.OnError = actions.ShowSaveError(func() *buffalo.App { return app })
 	store, err := c.Open(context.Background())
 	if err != nil {
 		return err
