@@ -20,6 +20,9 @@ import (
 
 // programs is the folder of PostgreSQL's programs, which Debian keeps out of PATH.
 func programs(t *testing.T) string {
+	if _, err := exec.LookPath("pgrep"); err != nil {
+		t.Skip("no pgrep in PATH, which finds PostgreSQL's processes: install it (apt-get install procps)")
+	}
 	if initdb, err := exec.LookPath("initdb"); err == nil {
 		return filepath.Dir(initdb)
 	}
