@@ -90,7 +90,7 @@ func errorPage(status int, cause error, c buffalo.Context) (page []byte, err err
 		data["text"] = T.Translate(c, fmt.Sprintf("errors.%d.text", words))
 		data["details"] = details
 		var b bytes.Buffer
-		err := r.HTML("errors/error.plush.html").Render(&b, data)
+		err := r.HTML("errors/error.html").Render(&b, data)
 		page = b.Bytes()
 		return err
 	}

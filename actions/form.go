@@ -47,7 +47,7 @@ func showForm(c buffalo.Context, status int, hero map[string]any, wrong map[stri
 	c.Set("hero", hero)
 	c.Set("wrong", wrong)
 	c.Set("focus", firstWrong(wrong))
-	return c.Render(status, r.HTML("heroes/new.plush.html"))
+	return c.Render(status, r.HTML("heroes/new.html"))
 }
 
 func firstWrong(wrong map[string]string) string {

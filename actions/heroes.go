@@ -45,5 +45,5 @@ func HeroesSuccess(c buffalo.Context) error {
 		c.Flash().Add("info", T.Translate(c, "heroes.missing"))
 		return c.Redirect(http.StatusSeeOther, "/")
 	}
-	return c.Render(http.StatusOK, r.HTML("heroes/success.plush.html"))
+	return c.Render(http.StatusOK, r.HTML("heroes/success.html"))
 }

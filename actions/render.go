@@ -1,12 +1,14 @@
 package actions
 
 import (
+	"fmt"
 	"io/fs"
 
 	"heroes/locales"
 	"heroes/public"
 	"heroes/session"
 	"heroes/templates"
+	"heroes/views"
 
 	"github.com/gobuffalo/buffalo/render"
 	"github.com/gobuffalo/envy"
@@ -22,21 +24,34 @@ var (
 	// T translates; in a page it is the helper t.
 	T = newTranslator(choose(inProduction, locales.Embedded, locales.FS))
 
-	r = engine{render.New(render.Options{
-		HTMLLayout:  "application.plush.html",
-		TemplatesFS: choose(inProduction, templates.Embedded, templates.FS),
-		Helpers:     render.Helpers{"asset": asset},
-	})}
+	r, pagesErr = newPages()
 )
 
-// engine is Buffalo's, for pages that read the session themselves.
-type engine struct {
-	*render.Engine
+// CheckPages says which page does not parse, and at which line.
+func CheckPages() error {
+	return pagesErr
+}
+
+func newPages() (pages, error) {
+	engine, err := views.New(render.New(render.Options{
+		HTMLLayout:  "application.html",
+		TemplatesFS: choose(inProduction, templates.Embedded, templates.FS),
+		Helpers:     render.Helpers{"asset": asset},
+	}), views.Options{Reload: !inProduction})
+	if err != nil {
+		err = fmt.Errorf("the templates cannot be used:\n%w", err)
+	}
+	return pages{engine}, err
+}
+
+// pages render those that read the session themselves.
+type pages struct {
+	*views.Engine
 }
 
 // HTML renders a page within the layout. The page reads session["name"].
-func (e engine) HTML(names ...string) render.Renderer {
-	return session.Page(e.Engine.HTML(names...))
+func (p pages) HTML(names ...string) render.Renderer {
+	return session.Page(p.Engine.HTML(names...))
 }
 
 // asset is the address of a public file, which changes with its content.

@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -47,7 +48,7 @@ func run(args []string) error {
 
 func serve() error {
 	c, err := config.Read()
-	if err != nil {
+	if err := errors.Join(err, actions.CheckPages()); err != nil {
 		return err
 	}
 	var app *buffalo.App

@@ -1,0 +1,167 @@
+// Package views renders the plush pages of a Buffalo application from templates
+// that are parsed once. Buffalo's own render.Engine walks the folder, reads and
+// parses anew for every page; this one gives the same bytes several times as fast.
+//
+// In an application it takes three lines, beside the engine that is there:
+//
+//	pages, err := views.New(render.New(render.Options{ … }), views.Options{})
+//	…
+//	return c.Render(http.StatusOK, pages.HTML("heroes/new.html"))
+//
+// Layouts, partials, contentFor, forms, helpers and localized pages
+// (page.de-de.plush.html) work as they do with Buffalo. The output is identical,
+// for the same templates and data. Buffalo renders a page twice that is asked for by
+// both endings, page.plush.html, so that a tag in its output is executed; so does this
+// package, where there is one. A page that is asked for as page.html is rendered once.
+//
+// A template that does not parse, or that asks for a partial which is not there, is
+// an error of New and names its file and line.
+//
+// Pages of other template engines than plush, such as Markdown's, are rendered by
+// Buffalo as before.
+package views
+
+import (
+	"context"
+	"embed"
+	"io"
+	"maps"
+	"reflect"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gobuffalo/buffalo/render"
+	"github.com/gobuffalo/plush/v4"
+)
+
+// Options say how templates are kept.
+type Options struct {
+	// Reload looks at the templates again for every page, so that a changed one
+	// shows at once. It is meant for development. Default: they are read once, by New.
+	Reload bool
+}
+
+// Engine is a render.Engine whose plush pages are parsed once. It is safe for
+// concurrent use.
+type Engine struct {
+	*render.Engine
+	reload bool
+	plush  map[string]bool // the endings that are plush's
+	custom bool            // the application finds its partials itself
+
+	// In a page, a name is looked up in three places: the application's helpers,
+	// the page's data, and plush's own helpers. scope has the first and the last.
+	helpers map[string]any
+	scope   *plush.Context
+	current atomic.Pointer[templates]
+}
+
+// New parses the templates of e.TemplatesFS. Helpers that are added to e later are
+// not seen. The error names each template that is wrong, with its line.
+func New(e *render.Engine, o Options) (*Engine, error) {
+	own, err := helpersOf(e)
+	if err != nil {
+		return nil, err
+	}
+	engine := &Engine{Engine: e, reload: o.Reload, helpers: own, plush: map[string]bool{}}
+	for ending, render := range e.TemplateEngines {
+		engine.plush[ending] = same(render, plush.BuffaloRenderer)
+	}
+	engine.custom = e.Helpers["partialFeeder"] != nil
+	if !engine.custom {
+		delete(own, "partialFeeder") // the probe's
+	}
+	all := maps.Clone(plush.Helpers.Helpers())
+	maps.Copy(all, own)
+	if !engine.custom && same(all["partial"], plush.PartialHelper) {
+		all["partial"] = engine.partial
+	}
+	engine.scope = &plush.Context{Context: scope{context.Background(), all}}
+
+	t, err := load(engine, nil)
+	if err != nil {
+		return nil, err
+	}
+	engine.current.Store(t)
+	return engine, t.err()
+}
+
+// scope has the helpers of every page. It is asked last for a name, and keeps plush
+// from copying each helper into each context.
+type scope struct {
+	context.Context
+	helpers map[string]any
+}
+
+func (s scope) Value(key any) any {
+	if name, ok := key.(string); ok {
+		return s.helpers[name]
+	}
+	return nil
+}
+
+// HTML renders the named templates as text/html, each within the next; one alone
+// within the HTMLLayout.
+func (e *Engine) HTML(names ...string) render.Renderer {
+	pages := make([]string, len(names), len(names)+1)
+	for i, name := range names {
+		pages[i] = strings.TrimPrefix(name, "/")
+	}
+	return e.page("text/html; charset=utf-8", pages, e.HTMLLayout)
+}
+
+// JavaScript renders the named templates as application/javascript, one alone
+// within the JavaScriptLayout.
+func (e *Engine) JavaScript(names ...string) render.Renderer {
+	return e.page("application/javascript", names, e.JavaScriptLayout)
+}
+
+// Plain renders the named templates as text/plain, each within the next.
+func (e *Engine) Plain(names ...string) render.Renderer {
+	return e.page("text/plain; charset=utf-8", names, "")
+}
+
+// Template renders the named templates as contentType, each within the next.
+func (e *Engine) Template(contentType string, names ...string) render.Renderer {
+	return e.page(contentType, names, "")
+}
+
+// templates gives the ones to render with.
+func (e *Engine) templates() (*templates, error) {
+	before := e.current.Load()
+	if !e.reload {
+		return before, nil
+	}
+	t, err := load(e, before)
+	if err == nil {
+		e.current.Store(t)
+	}
+	return t, err
+}
+
+//go:embed helpers.views
+var noTemplate embed.FS
+
+// helpersOf gives the helpers that Buffalo hands to every page of e. Some of them,
+// such as stylesheetTag, are made by Buffalo's renderer and nowhere else to be had,
+// so a template engine is asked what it was given.
+func helpersOf(e *render.Engine) (helpers render.Helpers, err error) {
+	probe := render.New(render.Options{
+		TemplatesFS: noTemplate,
+		AssetsFS:    e.AssetsFS,
+		Helpers:     e.Helpers,
+		TemplateEngines: map[string]render.TemplateEngine{
+			"views": func(_ string, _, given map[string]any) (string, error) {
+				helpers = given
+				return "", nil
+			},
+		},
+	})
+	err = probe.Template("text/plain", "helpers.views").Render(io.Discard, render.Data{})
+	return helpers, err
+}
+
+func same(f, g any) bool {
+	a, b := reflect.ValueOf(f), reflect.ValueOf(g)
+	return a.Kind() == reflect.Func && a.Pointer() == b.Pointer()
+}
