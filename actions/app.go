@@ -107,6 +107,9 @@ func limitBody(next http.Handler) http.Handler {
 // form by then, and dropped the error.
 func refuseLargeBodies(next buffalo.Handler) buffalo.Handler {
 	return func(c buffalo.Context) error {
+		if c.Request().ContentLength == 0 {
+			return next(c)
+		}
 		rest, err := io.ReadAll(c.Request().Body)
 		c.Request().Body = io.NopCloser(bytes.NewReader(rest))
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {

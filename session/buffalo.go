@@ -32,22 +32,40 @@ func Middleware(next buffalo.Handler) buffalo.Handler {
 	}
 }
 
-// keepFlash puts the flash into the session, as Render and Redirect do. Buffalo
-// shows the flash to renderers alone, so it is asked for by one that then
-// refuses to render.
+// keepFlash puts the flash into the session, as Render and Redirect do.
 func keepFlash(c buffalo.Context) {
-	// Nearly always there is none, and a look at Buffalo's private field says so.
-	data := reflect.ValueOf(c.Flash()).Elem().FieldByName("data")
-	if data.Kind() == reflect.Map && data.Len() == 0 && c.Session().Get(flashKey) == nil {
-		return
+	flash := flashOf(c)
+	kept, _ := c.Session().Get(flashKey).([]byte)
+	if string(flash) != string(kept) && !(kept == nil && emptyFlash(flashKey, flash)) {
+		c.Session().Set(flashKey, flash)
 	}
-	_ = c.Render(http.StatusOK, render.Func("", func(_ io.Writer, data render.Data) error {
-		flash, err := json.Marshal(data["flash"])
-		if err == nil {
-			c.Session().Set(flashKey, flash)
+}
+
+// flashOf gives the flash as Buffalo stores it: from Buffalo's private field, as long as
+// that is what it is today, and else by a detour of ten times the work.
+func flashOf(c buffalo.Context) []byte {
+	data := reflect.ValueOf(c.Flash()).Elem().FieldByName("data")
+	if !data.IsValid() || data.Type() != reflect.TypeFor[map[string][]string]() {
+		return renderedFlash(c)
+	}
+	messages := make(map[string][]string, data.Len())
+	for kind, list := range data.Seq2() {
+		for i := range list.Len() {
+			messages[kind.String()] = append(messages[kind.String()], list.Index(i).String())
 		}
+	}
+	flash, _ := json.Marshal(messages) // strings always are JSON
+	return flash
+}
+
+// renderedFlash asks for the flash as Buffalo hands it out, to a renderer, which then
+// refuses to render.
+func renderedFlash(c buffalo.Context) (flash []byte) {
+	_ = c.Render(http.StatusOK, render.Func("", func(_ io.Writer, data render.Data) error {
+		flash, _ = json.Marshal(data["flash"])
 		return errors.New("session: the flash was all that was asked for")
 	}))
+	return flash
 }
 
 // Renew gives the visitor's session a new identity and a new lifetime and keeps

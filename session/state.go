@@ -57,6 +57,8 @@ type state struct {
 	wrote  string  // the Set-Cookie that an earlier Save wrote, without Handler
 	err    error   // why it could not be loaded: ErrUnavailable
 
+	scratch []byte // where values encodes
+
 	renewed   bool // it is to have a new identity
 	destroyed bool // it was ended; what is set after that is a new session
 	committed bool // both have been seen to
@@ -146,8 +148,15 @@ func (st *state) values() (string, error) {
 	if st.session.Options.MaxAge < 0 { // gorilla's way to end a session
 		return "", nil
 	}
-	b, err := encode(make([]byte, 0, 256), st.session.Values)
-	return string(b), err
+	b, err := encode(st.scratch[:0], st.session.Values)
+	if err != nil {
+		return "", err
+	}
+	st.scratch = b
+	if string(b) == st.saved { // nearly always, and spares a copy
+		return st.saved, nil
+	}
+	return string(b), nil
 }
 
 // anonymous is true for a visitor without a session, who costs no work.
@@ -300,8 +309,11 @@ func (st *state) commit(ctx context.Context, header http.Header) error {
 	if err != nil {
 		return err
 	}
-	if st.saved, err = st.values(); err != nil { // with what others have set meanwhile
-		return err
+	st.saved = c.values
+	if st.store.options.Backend != nil {
+		if st.saved, err = st.values(); err != nil { // with what others have set meanwhile
+			return err
+		}
 	}
 	st.committed = true
 	if cookie != nil || st.store.options.Backend == nil {
