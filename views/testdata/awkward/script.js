@@ -1,0 +1,1 @@
+let a = "<%= evil %>"; $(x).html("<%= partial("foot.html") %>"); <%= partial("snippet") %>

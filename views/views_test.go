@@ -1,0 +1,308 @@
+package views_test
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"heroes/views"
+
+	"github.com/gobuffalo/buffalo/render"
+	"github.com/gobuffalo/helpers/hctx"
+	"github.com/gobuffalo/plush/v4"
+	"github.com/stretchr/testify/require"
+)
+
+type hero struct {
+	Name   string
+	Bio    string
+	Names  []string
+	Friend *hero
+}
+
+func (h hero) Shout(s string) string { return strings.ToUpper(s) + "! " + h.Name }
+
+type stringer struct{}
+
+func (stringer) String() string { return "<stringer>" }
+
+func data() render.Data {
+	return render.Data{
+		"names":     []string{"Zoë", "<b>Bob</b>", "字"},
+		"numbers":   []int{1, 2, 3},
+		"table":     map[string][]string{"a": {"1", "<2>"}},
+		"nothing":   []string{},
+		"evil":      `<script>alert("x")</script>'` + "`" + `&{{.}}<%= names[0] %>\`,
+		"html":      template.HTML("<em>ours</em>"),
+		"tag":       `<%= names[0] %> \<%= names[1] %> <% let x = 1 %>`,
+		"backslash": `C:\\`,
+		"when":      time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC),
+		"hero":      hero{Name: "Super<man", Bio: "b", Names: []string{"first"}, Friend: &hero{Name: "Lois"}},
+		"float":     1.5,
+		"yes":       true,
+		"no":        false,
+		"stringer":  stringer{},
+		"nilled":    nil,
+		"raw":       nil, // plush's helper comes before a nil
+		"own":       "the data's, which the application's helper hides",
+		"shadowed":  "the data's",
+		"truncate":  func(s string, _ map[string]any) string { return "the data's: " + s },
+		"t":         func(s string) string { return "t(" + s + ")" },
+	}
+}
+
+func helpers() render.Helpers {
+	return render.Helpers{
+		"own": func() string { return "the application's" },
+		"twice": func(a, b string, help plush.HelperContext) string {
+			return a + b + a + b + help.Value("shadowed").(string)
+		},
+		"block": func(help plush.HelperContext) (template.HTML, error) {
+			s, err := help.Block()
+			return template.HTML("<div>" + s + "</div>"), err
+		},
+		"iblock": func(data map[string]any, help hctx.HelperContext) (template.HTML, error) {
+			ctx := help.New()
+			for k, v := range data {
+				ctx.Set(k, v)
+			}
+			s, err := help.BlockWith(ctx)
+			return template.HTML(s), err
+		},
+	}
+}
+
+func stock(files fs.FS, helpers render.Helpers) *render.Engine {
+	return render.New(render.Options{
+		HTMLLayout:  "layout.plush.html",
+		TemplatesFS: files,
+		AssetsFS:    fstest.MapFS{"assets/manifest.json": {Data: []byte(`{"app.css": "app.1234.css"}`)}},
+		Helpers:     helpers,
+	})
+}
+
+// the pages of testdata/awkward and their kinds; each is rendered by both engines.
+var awkward = []struct {
+	kind  string
+	names []string
+	fails bool
+}{
+	{"html", []string{"loops.html"}, false},
+	{"html", []string{"loops.plush.html"}, false},
+	{"html", []string{"/loops"}, false},
+	{"html", []string{"helpers.plush.html"}, false},
+	{"html", []string{"escaping.html"}, false},
+	{"html", []string{"escaping.plush.html", "other.plush.html"}, false},
+	{"html", []string{"twice.html"}, false},
+	{"html", []string{"twice.plush.html"}, false},
+	{"html", []string{"missing.html"}, true},
+	{"html", []string{"bare.html"}, false},
+	{"html", []string{"bare.html", "other.html", "other.plush.html", "layout.html"}, false},
+	{"html", []string{"localized.html"}, false},
+	{"html", []string{"localized.plush.html"}, false},
+	{"html", []string{"localized.de-de.plush.html"}, false},
+	{"html", []string{"localized.fr.html"}, false},
+	{"html", []string{"nul.html", "other.html"}, false},
+	{"html", []string{"nul.plush.html", "other.plush.html"}, false},
+	{"html", []string{"notes.md", "other.html"}, false},
+	{"html", []string{"runtime.html"}, true},
+	{"html", []string{"nope.html"}, true},
+	{"html", []string{"loops.html", "nope.html"}, true},
+	{"js", []string{"script.js"}, false},
+	{"js", []string{"script"}, false},
+	{"plain", []string{"plain.plush.txt"}, false},
+	{"plain", []string{"plain.txt"}, false},
+	{"plain", []string{"gotmpl.tmpl"}, false},
+	{"plain", []string{"notes.md"}, false},
+	{"text/markdown", []string{"notes"}, false},
+	{"text/html", []string{"loops.html"}, true}, // no layout, so nobody asks for the missing one
+}
+
+func page(e interface {
+	HTML(...string) render.Renderer
+	JavaScript(...string) render.Renderer
+	Plain(...string) render.Renderer
+	Template(string, ...string) render.Renderer
+}, kind string, names []string) render.Renderer {
+	switch kind {
+	case "html":
+		return e.HTML(names...)
+	case "js":
+		return e.JavaScript(names...)
+	case "plain":
+		return e.Plain(names...)
+	}
+	return e.Template(kind, names...)
+}
+
+func Test_pages_are_Buffalo_s_byte_for_byte(t *testing.T) {
+	for name, helpers := range map[string]func() render.Helpers{
+		"its helpers": helpers,
+		"and a partialFeeder": func() render.Helpers {
+			h := helpers()
+			h["partialFeeder"] = func(name string) (string, error) { return "fed <%= names[0] %> " + name, nil }
+			return h
+		},
+	} {
+		files := os.DirFS("testdata/awkward")
+		ours, err := views.New(stock(files, helpers()), views.Options{})
+		require.NoError(t, err)
+		reloading, err := views.New(stock(files, helpers()), views.Options{Reload: true})
+		require.NoError(t, err)
+		for _, languages := range []any{nil, []string{"de-DE", "en"}, []string{"fr-CA", "fr", "de", "en"}, []string{"ar-EG", "en-US"}, []string{"en"}, []string{}, "de"} {
+			for _, p := range awkward {
+				t.Run(fmt.Sprint(name, " ", p.kind, p.names, languages), func(t *testing.T) {
+					given := data()
+					if languages != nil {
+						given["languages"] = languages
+					}
+					var want, got, live bytes.Buffer
+					theirs := page(stock(files, helpers()), p.kind, p.names)
+					wantErr := theirs.Render(&want, maps.Clone(given))
+					mine := page(ours, p.kind, p.names)
+					gotErr := mine.Render(&got, maps.Clone(given))
+					liveErr := page(reloading, p.kind, p.names).Render(&live, maps.Clone(given))
+					if name == "its helpers" && !p.fails {
+						require.NoError(t, wantErr, "a page that Buffalo does not render proves nothing")
+					}
+					require.Equal(t, wantErr == nil, gotErr == nil, "%v, and ours: %v", wantErr, gotErr)
+					require.Equal(t, wantErr == nil, liveErr == nil, "%v, and ours: %v", wantErr, liveErr)
+					require.Equal(t, want.String(), got.String())
+					require.Equal(t, want.String(), live.String())
+					require.Equal(t, theirs.ContentType(), mine.ContentType())
+				})
+			}
+		}
+	}
+}
+
+func Test_pages_do_without_helpers_assets_and_templates(t *testing.T) {
+	files := fstest.MapFS{"a.html": {Data: []byte(`<%= upcase("x") %><%= form({}) { %><% } %>`)}}
+	for _, o := range []render.Options{{TemplatesFS: files}, {}} {
+		var want, got bytes.Buffer
+		engine, err := views.New(render.New(o), views.Options{})
+		require.NoError(t, err)
+		wantErr := render.New(o).HTML("a.html").Render(&want, render.Data{})
+		gotErr := engine.HTML("a.html").Render(&got, render.Data{})
+		require.Equal(t, wantErr == nil, gotErr == nil)
+		require.Equal(t, want.String(), got.String())
+	}
+}
+
+func Test_many_goroutines_render_at_once(t *testing.T) {
+	for _, reload := range []bool{false, true} {
+		files := os.DirFS("testdata/awkward")
+		ours, err := views.New(stock(files, helpers()), views.Options{Reload: reload})
+		require.NoError(t, err)
+		var want bytes.Buffer
+		require.NoError(t, stock(files, helpers()).HTML("loops.html").Render(&want, data()))
+		shared := ours.HTML("loops.html")
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for range 20 {
+					var got bytes.Buffer
+					if err := shared.Render(&got, data()); err != nil || got.String() != want.String() {
+						t.Error(err, got.String())
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
+func Test_what_is_wrong_with_a_template_is_said_at_start_with_file_and_line(t *testing.T) {
+	for name, wrong := range map[string]struct{ source, says string }{
+		"a break without a loop":      {"one\ntwo <% break %>\n", "pages/a.plush.html: line 2: "},
+		"a call that is not closed":   {"one\n<%= t(\"x\" %>", "pages/a.plush.html: line 2: "},
+		"a partial that is not there": {"one\ntwo\n<p><%= partial(\"nope.html\") %></p>", `pages/a.plush.html: line 3: there is no partial "nope.html"`},
+		"within a loop and a block":   {"<%= for (x) in y { %>\n<%= if (x) { %>\n<%= partial(\"nope\", {a: 1}) %><% } %><% } %>", `pages/a.plush.html: line 3: there is no partial "nope"`},
+		"in a helper's block":         {"<% contentFor(\"a\") { %>\n<%= partial(\"no/pe\") %><% } %>", `pages/a.plush.html: line 2: there is no partial "no/pe"`},
+		"in a function":               {"<% let f = fn() { return partial(\"nope\") } %>", `pages/a.plush.html: line 1: there is no partial "nope"`},
+		"a partial's layout":          {"<%= partial(\"there.html\", {layout: \"nope\"}) %>", `pages/a.plush.html: line 1: there is no partial "nope"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := fstest.MapFS{"pages/a.plush.html": {Data: []byte(wrong.source)}, "_there.html": {}, "b.html": {Data: []byte("b")}}
+			engine, err := views.New(render.New(render.Options{TemplatesFS: files}), views.Options{Reload: true})
+			require.ErrorContains(t, err, wrong.says)
+
+			var b bytes.Buffer
+			require.ErrorContains(t, engine.HTML("pages/a.html").Render(&b, render.Data{}), wrong.says)
+			require.NoError(t, engine.HTML("b.html").Render(&b, render.Data{}), "a page that is right is shown")
+
+			files["pages/a.plush.html"] = &fstest.MapFile{Data: []byte("mended")}
+			b.Reset()
+			require.NoError(t, engine.HTML("pages/a.html").Render(&b, render.Data{}))
+			require.Equal(t, "mended", b.String())
+		})
+	}
+}
+
+func Test_a_partial_whose_name_is_computed_is_not_looked_for_at_start(t *testing.T) {
+	files := fstest.MapFS{"a.html": {Data: []byte(`<%= partial(name) %><%= hero.partial("x") %>`)}}
+	_, err := views.New(render.New(render.Options{TemplatesFS: files}), views.Options{})
+	require.NoError(t, err)
+}
+
+func Test_a_changed_file_shows_at_once_with_Reload_and_never_without(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, source string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(source), 0o600))
+	}
+	write("a.html", `<%= partial("b.html") %>`)
+	write("_b.html", "one")
+	engines := map[string]*views.Engine{}
+	for name, reload := range map[string]bool{"live": true, "once": false} {
+		e, err := views.New(render.New(render.Options{TemplatesFS: os.DirFS(dir)}), views.Options{Reload: reload})
+		require.NoError(t, err)
+		engines[name] = e
+	}
+	show := func(engine, page string) string {
+		var b bytes.Buffer
+		if err := engines[engine].HTML(page).Render(&b, render.Data{}); err != nil {
+			return err.Error()
+		}
+		return b.String()
+	}
+	require.Equal(t, "one", show("live", "a.html"))
+	require.Equal(t, "one", show("once", "a.html"))
+
+	write("_b.html", "two")
+	write("new.plush.html", "a new page")
+	require.Equal(t, "two", show("live", "a.html"))
+	require.Equal(t, "one", show("once", "a.html"))
+	require.Equal(t, "a new page", show("live", "new.html"))
+	require.Contains(t, show("once", "new.html"), "could not find template new.html")
+
+	require.NoError(t, os.Remove(filepath.Join(dir, "_b.html")))
+	require.Contains(t, show("live", "a.html"), `a.html: line 1: there is no partial "b.html"`)
+	require.Equal(t, "one", show("once", "a.html"))
+}
+
+// Two visitors' pages have nothing of each other, whatever the templates set.
+func Test_what_a_page_sets_is_gone_with_it(t *testing.T) {
+	files := fstest.MapFS{
+		"a.html":  {Data: []byte(`<% let secret = name %><% contentFor("c") { %><%= name %><% } %><%= partial("p") %><%= secret %>`)},
+		"_p.html": {Data: []byte(`<% let inner = name %><% contentFor("d") { %><%= name %><% } %>`)},
+		"b.html":  {Data: []byte(`<%= if (secret || inner) { %>leaked<% } %><%= contentOf("c") { %>nothing<% } %><%= contentOf("d") { %>nothing<% } %>`)},
+	}
+	e, err := views.New(render.New(render.Options{TemplatesFS: files}), views.Options{})
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, e.HTML("a.html").Render(&b, render.Data{"name": "Clark"}))
+	require.Equal(t, "Clark", b.String())
+	b.Reset()
+	require.NoError(t, e.HTML("b.html").Render(&b, render.Data{}))
+	require.Equal(t, "nothingnothing", b.String())
+}
