@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-const postgresURL = "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
+const growthURL = "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
 
 // BenchmarkGrowth is a page that reads its session among few and among many others.
 // And a page while half a million expired sessions are purged: its 99th percentile.
@@ -135,7 +135,7 @@ func newSQL(b *testing.B, db *sql.DB) session.Backend {
 
 // openPostgres makes a database of its own.
 func openPostgres(b *testing.B) *sql.DB {
-	admin, err := sql.Open("pgx", postgresURL)
+	admin, err := sql.Open("pgx", growthURL)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -2,7 +2,7 @@
 // own, so that the peers are no dependencies of Heroes.
 //
 //	go test -run '^$' -bench SealOpen -count 6 heroes/session .
-package bench
+package main
 
 import (
 	"testing"
