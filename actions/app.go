@@ -30,7 +30,7 @@ func App(store *session.Store) *buffalo.App {
 	app.Middleware.Remove(buffalo.RequestLogger) // it would give every visitor a session; Handler logs instead
 	app.ErrorHandlers = buffalo.ErrorHandlers{0: showError}
 
-	app.Use(T.Middleware())     // the words of every page, in the visitor's language
+	app.Use(speak)              // the words of every page, in the visitor's language
 	app.Use(session.Middleware) // 503 while the sessions cannot be reached
 	app.Use(refuseLargeBodies)  // 413
 	app.Use(refuseOtherOrigins) // 403

@@ -177,8 +177,7 @@ func Test_Errors_a_page_that_fails_is_answered_in_plain_text(t *testing.T) {
 	b := open(t)
 	b.app.Use(func(next buffalo.Handler) buffalo.Handler {
 		return func(c buffalo.Context) error {
-			c.Set("T", nil)
-			c.Set("languages", "what the translator does not expect")
+			c.Set("len", "what the layout does not expect")
 			return next(c)
 		}
 	})

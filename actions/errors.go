@@ -86,14 +86,14 @@ func errorPage(status int, cause error, c buffalo.Context) (page []byte, err err
 		data := c.Data()
 		data["flash"] = map[string][]string{}
 		data["session"] = session.ViewOf(c.Session().Session)
-		data["title"] = T.Translate(c, fmt.Sprintf("errors.%d.title", words))
-		data["text"] = T.Translate(c, fmt.Sprintf("errors.%d.text", words))
+		data["title"] = say(c, fmt.Sprintf("errors.%d.title", words))
+		data["text"] = say(c, fmt.Sprintf("errors.%d.text", words))
 		data["details"] = details
 		var b bytes.Buffer
 		err := r.HTML("errors/error.html").Render(&b, data)
 		page = b.Bytes()
 		return err
 	}
-	err = T.Middleware()(render)(c) // 404 and 405 have not been through it
+	err = speak(render)(c) // 404 and 405 have not been through it
 	return page, err
 }

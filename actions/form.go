@@ -27,11 +27,11 @@ func readHero(c buffalo.Context) (hero map[string]any, wrong map[string]string) 
 		hero[f.name] = strings.ToValidUTF8(value, "\uFFFD")
 		switch count := utf8.RuneCountInString(value); {
 		case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
-			wrong[f.name] = T.Translate(c, "heroes.wrong.control")
+			wrong[f.name] = say(c, "heroes.wrong.control")
 		case !strings.ContainsFunc(value, visible):
-			wrong[f.name] = T.Translate(c, "heroes.wrong.required")
+			wrong[f.name] = say(c, "heroes.wrong.required")
 		case count > f.max:
-			wrong[f.name] = T.Translate(c, "heroes.wrong.long", map[string]any{"Max": f.max, "Count": count})
+			wrong[f.name] = say(c, "heroes.wrong.long", map[string]any{"Max": f.max, "Count": count})
 		}
 	}
 	return hero, wrong

@@ -30,7 +30,7 @@ func HeroesCreate(c buffalo.Context) error {
 		return err
 	}
 
-	c.Flash().Add("success", T.Translate(c, "heroes.created", map[string]any{"Name": hero["name"]}))
+	c.Flash().Add("success", say(c, "heroes.created", map[string]any{"Name": hero["name"]}))
 	return c.Redirect(http.StatusSeeOther, "/success")
 }
 
@@ -42,7 +42,7 @@ func HeroesCreate(c buffalo.Context) error {
 //	in the page   <%= name %>                             <%= session["name"] %>
 func HeroesSuccess(c buffalo.Context) error {
 	if c.Session().Get("name") == nil {
-		c.Flash().Add("info", T.Translate(c, "heroes.missing"))
+		c.Flash().Add("info", say(c, "heroes.missing"))
 		return c.Redirect(http.StatusSeeOther, "/")
 	}
 	return c.Render(http.StatusOK, r.HTML("heroes/success.html"))

@@ -2,9 +2,7 @@ package actions
 
 import (
 	"fmt"
-	"io/fs"
 
-	"heroes/locales"
 	"heroes/public"
 	"heroes/session"
 	"heroes/templates"
@@ -12,7 +10,6 @@ import (
 
 	"github.com/gobuffalo/buffalo/render"
 	"github.com/gobuffalo/envy"
-	"github.com/gobuffalo/middleware/i18n"
 )
 
 // In production, pages, words and files come from the binary alone. In
@@ -20,9 +17,6 @@ import (
 var (
 	inProduction = Production(envy.Get("GO_ENV", "development"))
 	files        = choose(inProduction, public.Embedded, public.OnDisk)
-
-	// T translates; in a page it is the helper t.
-	T = newTranslator(choose(inProduction, locales.Embedded, locales.FS))
 
 	r, pagesErr = newPages()
 )
@@ -60,15 +54,6 @@ func asset(name string) string {
 		return public.OnDisk().Path(name) // it may have changed
 	}
 	return files.Path(name)
-}
-
-func newTranslator(words fs.FS) *i18n.Translator {
-	t, err := i18n.New(words, "en-US")
-	if err != nil {
-		panic(err)
-	}
-	t.LanguageExtractors = []i18n.LanguageExtractor{i18n.SessionLanguageExtractor, i18n.HeaderLanguageExtractor}
-	return t
 }
 
 func choose[T any](first bool, a, b func() T) T {

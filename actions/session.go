@@ -14,6 +14,6 @@ func SessionDestroy(c buffalo.Context) error {
 	if err := session.Destroy(c); err != nil {
 		return err
 	}
-	c.Flash().Add("info", T.Translate(c, "session.destroyed"))
+	c.Flash().Add("info", say(c, "session.destroyed"))
 	return c.Redirect(http.StatusSeeOther, "/")
 }
