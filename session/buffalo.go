@@ -48,6 +48,9 @@ func flashOf(c buffalo.Context) []byte {
 	if !data.IsValid() || data.Type() != reflect.TypeFor[map[string][]string]() {
 		return renderedFlash(c)
 	}
+	if data.Len() == 0 {
+		return []byte("{}")
+	}
 	messages := make(map[string][]string, data.Len())
 	for kind, list := range data.Seq2() {
 		for i := range list.Len() {

@@ -51,7 +51,7 @@ func run(args []string) error {
 func serve() error {
 	events.SetManager(&quietEvents{Manager: events.DefaultManager()})
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400) // little of what is made here lives on: 15 MB more save a third of the time
+		debug.SetGCPercent(300) // little of what is made here lives on: 10 MB more save a quarter of the time
 	}
 	c, err := config.Read()
 	if err := errors.Join(err, actions.CheckPages()); err != nil {
