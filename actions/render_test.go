@@ -40,6 +40,10 @@ func Test_pages_are_Buffalo_s_byte_for_byte(t *testing.T) {
 	}
 }
 
+func Test_pages_parse(t *testing.T) {
+	require.NoError(t, CheckPages())
+}
+
 // A page asked for as page.plush.html would be rendered twice, what a visitor typed included.
 func Test_what_a_visitor_typed_is_no_template(t *testing.T) {
 	b := open(t)

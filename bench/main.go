@@ -103,17 +103,16 @@ func run(ctx context.Context, s settings) (err error) {
 // choose leaves out the peers that were not asked for or lack something.
 func choose(all []*peer, only string) (peers []*peer, left []string) {
 	for _, p := range all {
-		missing := ""
+		if !strings.Contains(p.name, only) {
+			continue
+		}
 		if p.needs != nil {
-			missing = p.needs()
+			if missing := p.needs(); missing != "" {
+				left = append(left, p.name+": "+missing)
+				continue
+			}
 		}
-		switch {
-		case !strings.Contains(p.name, only):
-		case missing != "":
-			left = append(left, p.name+": "+missing)
-		default:
-			peers = append(peers, p)
-		}
+		peers = append(peers, p)
 	}
 	return peers, left
 }

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -78,19 +77,14 @@ func machine(ctx context.Context) string {
 		}
 	}
 	parts = append(parts, strings.Replace(runtime.Version(), "go", "Go ", 1))
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, dep := range info.Deps {
-			if dep.Path == "github.com/alexedwards/scs/v2" {
-				parts = append(parts, "scs "+dep.Version)
-			}
-		}
-	}
-	parts = append(parts, "Buffalo v1.1.0, plush v4.1.22")
 	number := `\d+(\.\d+)+`
 	for _, program := range []struct {
 		name    string
 		command []string
 	}{
+		{"Buffalo", []string{"go", "list", "-m", "github.com/gobuffalo/buffalo"}},
+		{"plush", []string{"go", "list", "-m", "github.com/gobuffalo/plush/v4"}},
+		{"scs", []string{"go", "list", "-m", "github.com/alexedwards/scs/v2"}},
 		{"Flask", []string{"/usr/bin/python3", "-c", "import flask; print(flask.__version__)"}},
 		{"Python", []string{"/usr/bin/python3", "--version"}},
 		{"gunicorn", []string{"/usr/bin/gunicorn", "--version"}},
