@@ -17,7 +17,6 @@ import (
 	"heroes/views"
 
 	"github.com/gobuffalo/buffalo/render"
-	"github.com/gobuffalo/helpers/hctx"
 	"github.com/gobuffalo/plush/v4"
 	"github.com/stretchr/testify/require"
 )
@@ -69,14 +68,6 @@ func helpers() render.Helpers {
 		"block": func(help plush.HelperContext) (template.HTML, error) {
 			s, err := help.Block()
 			return template.HTML("<div>" + s + "</div>"), err
-		},
-		"iblock": func(data map[string]any, help hctx.HelperContext) (template.HTML, error) {
-			ctx := help.New()
-			for k, v := range data {
-				ctx.Set(k, v)
-			}
-			s, err := help.BlockWith(ctx)
-			return template.HTML(s), err
 		},
 	}
 }
