@@ -22,7 +22,7 @@ var (
 	languages atomic.Pointer[dictionary]
 )
 
-func init() { languages.Store(newDictionary()) }
+func init() { languages.Store(newDictionary(words.AvailableLanguages())) }
 
 // A dictionary has the languages that there are words in, the application's own first.
 type dictionary struct {
@@ -44,9 +44,8 @@ func mustLoad(files fs.FS) *i18n.Translator {
 	return t
 }
 
-func newDictionary() *dictionary {
+func newDictionary(names []string) *dictionary {
 	d, tags := &dictionary{}, []language.Tag{}
-	names := words.AvailableLanguages()
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
 	for _, name := range names {
 		d.speakers = append(d.speakers, &speaker{names: slices.Compact([]string{name, ownLanguage})})
@@ -71,7 +70,7 @@ func speak(next buffalo.Handler) buffalo.Handler {
 			if err := words.Load(); err != nil {
 				return err
 			}
-			languages.Store(newDictionary())
+			languages.Store(newDictionary(words.AvailableLanguages()))
 		}
 		chosen, _ := c.Session().Get("lang").(string)
 		s := languages.Load().speaker(chosen, c.Request().Header.Get("Accept-Language"))
