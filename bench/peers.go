@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -101,11 +102,16 @@ func noRedis() string {
 	return ""
 }
 
-func noPostgres() string {
-	if err := admin("DROP DATABASE IF EXISTS heroes_bench", "CREATE DATABASE heroes_bench", "DROP DATABASE IF EXISTS heroes_bench_scs", "CREATE DATABASE heroes_bench_scs"); err != nil {
+// noPostgres makes the peers' databases, once for both.
+var noPostgres = sync.OnceValue(func() string {
+	if dropDatabases() != nil || admin("CREATE DATABASE heroes_bench", "CREATE DATABASE heroes_bench_scs") != nil {
 		return "no PostgreSQL answers at TEST_POSTGRES_URL, or it may not make a database"
 	}
 	return ""
+})
+
+func dropDatabases() error {
+	return admin("DROP DATABASE IF EXISTS heroes_bench WITH (FORCE)", "DROP DATABASE IF EXISTS heroes_bench_scs WITH (FORCE)")
 }
 
 func admin(statements ...string) error {
@@ -129,14 +135,21 @@ func cleanUp() {
 	if o, err := redis.ParseURL(redisURL); err == nil {
 		client := redis.NewClient(o)
 		defer client.Close()
-		ctx := context.Background()
-		for _, pattern := range []string{"heroes:session:*", "scs:session:*"} {
-			for keys := client.Scan(ctx, 0, pattern, 1000).Iterator(); keys.Next(ctx); {
-				client.Unlink(ctx, keys.Val())
-			}
-		}
+		unlink(client, "heroes:session:*")
+		unlink(client, "scs:session:*")
 	}
-	_ = admin("DROP DATABASE IF EXISTS heroes_bench WITH (FORCE)", "DROP DATABASE IF EXISTS heroes_bench_scs WITH (FORCE)")
+	_ = dropDatabases()
+}
+
+func unlink(client *redis.Client, pattern string) {
+	ctx := context.Background()
+	for cursor, done := uint64(0), false; !done; {
+		keys, next, err := client.Scan(ctx, cursor, pattern, 1000).Result()
+		if err == nil && len(keys) > 0 {
+			err = client.Unlink(ctx, keys...).Err()
+		}
+		cursor, done = next, err != nil || next == 0
+	}
 }
 
 func (p *peer) build(ctx context.Context, dir string) error {
