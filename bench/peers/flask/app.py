@@ -13,7 +13,7 @@ FIELDS = {"name": 100, "alter_ego": 100, "catch_phrase": 280}
 
 @app.get("/")
 def heroes_new():
-    return render_template("form.html", wrong={})
+    return render_template("form.html", hero=session, wrong={})
 
 
 @app.post("/heroes")
@@ -22,7 +22,7 @@ def heroes_create():
     wrong = {field: "Please fill in this field." for field, value in hero.items() if not value}
     wrong |= {field: "Please use fewer characters." for field, most in FIELDS.items() if len(hero[field]) > most}
     if wrong:
-        return render_template("form.html", wrong=wrong), 422
+        return render_template("form.html", hero=hero, wrong=wrong), 422
     session.update(hero)
     flash(f"{hero['name']} is registered.", "success")
     return redirect("/success", 303)

@@ -53,32 +53,26 @@ func main() {
 
 // HeroesNew shows the form.
 func HeroesNew(c buffalo.Context) error {
-	c.Set("wrong", map[string]string{})
-	return c.Render(http.StatusOK, r.HTML("heroes/new.plush.html"))
+	hero := map[string]any{}
+	for field := range fields {
+		hero[field] = c.Session().Get(field)
+	}
+	return form(c, http.StatusOK, hero, map[string]string{})
 }
 
 // HeroesCreate stores the hero.
 func HeroesCreate(c buffalo.Context) error {
-	wrong := map[string]string{}
-	for field, most := range map[string]int{"name": 100, "alter_ego": 100, "catch_phrase": 280} {
-		value := strings.TrimSpace(c.Request().PostForm.Get(field))
-		switch {
-		case value == "":
-			wrong[field] = "Please fill in this field."
-		case utf8.RuneCountInString(value) > most || !utf8.ValidString(value):
-			wrong[field] = "Please use fewer characters."
-		}
-		c.Session().Set(field, value)
-	}
+	hero, wrong := read(c)
 	if len(wrong) > 0 {
-		c.Session().Clear()
-		c.Set("wrong", wrong)
-		return c.Render(http.StatusUnprocessableEntity, r.HTML("heroes/new.plush.html"))
+		return form(c, http.StatusUnprocessableEntity, hero, wrong)
 	}
+	c.Session().Set("name", hero["name"])
+	c.Session().Set("alter_ego", hero["alter_ego"])
+	c.Session().Set("catch_phrase", hero["catch_phrase"])
 	if err := c.Session().Save(); err != nil {
 		return err
 	}
-	c.Flash().Add("success", c.Session().Get("name").(string)+" is registered.")
+	c.Flash().Add("success", hero["name"].(string)+" is registered.")
 	return c.Redirect(http.StatusSeeOther, "/success")
 }
 
@@ -88,4 +82,28 @@ func HeroesSuccess(c buffalo.Context) error {
 		return c.Redirect(http.StatusSeeOther, "/")
 	}
 	return c.Render(http.StatusOK, r.HTML("heroes/success.plush.html"))
+}
+
+// fields are the form's, with the most characters each may have.
+var fields = map[string]int{"name": 100, "alter_ego": 100, "catch_phrase": 280}
+
+func read(c buffalo.Context) (hero map[string]any, wrong map[string]string) {
+	hero, wrong = map[string]any{}, map[string]string{}
+	for field, most := range fields {
+		value := strings.TrimSpace(c.Request().PostForm.Get(field))
+		switch {
+		case value == "":
+			wrong[field] = "Please fill in this field."
+		case utf8.RuneCountInString(value) > most || !utf8.ValidString(value):
+			wrong[field] = "Please use fewer characters."
+		}
+		hero[field] = value
+	}
+	return hero, wrong
+}
+
+func form(c buffalo.Context, status int, hero map[string]any, wrong map[string]string) error {
+	c.Set("hero", hero)
+	c.Set("wrong", wrong)
+	return c.Render(status, r.HTML("heroes/new.plush.html"))
 }
