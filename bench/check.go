@@ -3,9 +3,7 @@ package main
 import (
 	"fmt"
 	"html"
-	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 )
@@ -16,83 +14,118 @@ const (
 	heroPhrase   = "Up, up & away!"
 )
 
-var csrfField = regexp.MustCompile(`name="authenticity_token"[^>]* value="([^"]+)"`)
+// sizes are those of the first peer's pages, which the others' are compared with.
+type sizes struct {
+	form, success int
+}
 
-// pageSize is the size of the first peer's page, which the others' is compared with.
-var pageSize int
+var (
+	csrfField = regexp.MustCompile(`name="authenticity_token"[^>]* value="([^"]+)"`)
+	csrfLine  = regexp.MustCompile(`(?m)^.*(authenticity_token|csrf-token).*\n`)
+)
 
-// check walks through the lesson and says what a peer does otherwise. It keeps the cookie
-// of a visitor whose hero is stored and whose flash is gone.
-func (p *peer) check() error {
-	status, page, cookie, err := p.visit("GET", "/", nil, "")
-	if err != nil || status != http.StatusOK || !strings.Contains(page, "<form") {
-		return fmt.Errorf("GET / is no form: %d %v", status, err)
+// check walks through the lesson and says what a peer does otherwise. It keeps a browser
+// whose hero is stored and whose flash is gone, and one at a first visit.
+func (p *peer) check(pages *sizes) error {
+	v := browser{}
+	if err := expect(&v, p.server, "GET /success without a hero", "/success", http.StatusSeeOther, "/"); err != nil {
+		return err
 	}
-	if field := csrfField.FindStringSubmatch(page); field != nil {
-		p.token, p.anyone = html.UnescapeString(field[1]), cookie
+	v = browser{} // the redirect may have brought a flash
+	form, err := v.visit(p.server, "GET", "/", nil)
+	if err != nil || form.status != http.StatusOK || !strings.Contains(form.page, "<form") {
+		return fmt.Errorf("GET / is no form: %d %v", form.status, err)
 	}
-	form := p.form()
-	form.Set("name", " ")
-	if status, _, _, err = p.visit("POST", "/heroes", form, p.anyone); err != nil || status != http.StatusUnprocessableEntity {
-		return fmt.Errorf("a hero without a name is answered with %d %v", status, err)
+	if field := csrfField.FindStringSubmatch(form.page); field != nil {
+		v.token = html.UnescapeString(field[1])
 	}
-	if status, _, _, err = p.visit("GET", "/success", nil, ""); err != nil || status/100 != 3 {
-		return fmt.Errorf("GET /success without a hero is answered with %d %v", status, err)
+	p.first = v.clone()
+	if err := post(&v, p.server, " ", http.StatusUnprocessableEntity, ""); err != nil {
+		return err
 	}
-	status, _, cookie, err = p.visit("POST", "/heroes", p.form(), p.anyone)
-	if err != nil || status != http.StatusSeeOther || cookie == "" {
-		return fmt.Errorf("POST /heroes is answered with %d, cookie %q %v", status, cookie, err)
+	v = p.first.clone()
+	if err := post(&v, p.server, " "+heroName+" ", http.StatusSeeOther, "/success"); err != nil {
+		return err
 	}
-	flash := html.EscapeString(heroName + " is registered.")
-	status, page, next, err := p.visit("GET", "/success", nil, cookie)
-	if err != nil || status != http.StatusOK || strings.Count(page, flash) != 1 {
-		return fmt.Errorf("GET /success shows no flash: %d %v", status, err)
+	page, err := success(&v, p.server)
+	if err != nil {
+		return err
 	}
-	if next != "" {
-		cookie = next
+	if err := alike(pages, sizes{withoutToken(form.page), withoutToken(page)}); err != nil {
+		return err
 	}
-	status, page, _, err = p.visit("GET", "/success", nil, cookie)
-	if err != nil || status != http.StatusOK || strings.Contains(page, flash) {
-		return fmt.Errorf("GET /success shows the flash again: %d %v", status, err)
-	}
-	for _, value := range []string{heroName, heroAlterEgo, heroPhrase} {
-		if !strings.Contains(page, html.EscapeString(value)) {
-			return fmt.Errorf("GET /success does not show %q", value)
-		}
-	}
-	if pageSize == 0 {
-		pageSize = len(page)
-	}
-	if len(page) < pageSize*85/100 || len(page) > pageSize*115/100 {
-		return fmt.Errorf("its page has %d bytes, and the first peer's %d: they are to be alike", len(page), pageSize)
-	}
-	p.cookie = cookie
+	p.visitor = v
 	return nil
 }
 
-func (p *peer) form() url.Values {
-	form := url.Values{"name": {heroName}, "alter_ego": {heroAlterEgo}, "catch_phrase": {heroPhrase}}
-	if p.token != "" {
-		form.Set("authenticity_token", p.token)
+func expect(v *browser, s *server, what, path string, status int, location string) error {
+	a, err := v.visit(s, "GET", path, nil)
+	if err != nil || a.status != status || strings.TrimSuffix(a.location, "/") != strings.TrimSuffix(location, "/") {
+		return fmt.Errorf("%s is answered with %d to %q: %v", what, a.status, a.location, err)
 	}
-	return form
+	return nil
 }
 
-// visit gives the status and the body of an answer, and the cookies that it set.
-func (p *peer) visit(method, path string, form url.Values, cookie string) (status int, body, cookies string, err error) {
-	response, err := p.request(method, path, form, cookie)
-	if err != nil {
-		return 0, "", "", err
+func post(v *browser, s *server, name string, status int, location string) error {
+	a, err := v.visit(s, "POST", "/heroes", v.form(name))
+	if err != nil || a.status != status || strings.TrimSuffix(a.location, "/") != location {
+		return fmt.Errorf("POST /heroes with the name %q is answered with %d to %q: %v", name, a.status, a.location, err)
 	}
-	defer response.Body.Close()
-	b, err := io.ReadAll(response.Body)
-	set := map[string]string{} // the last one of a name counts
-	for _, c := range response.Cookies() {
-		set[c.Name] = c.Value
+	if location != "" && len(a.cookies) == 0 {
+		return fmt.Errorf("POST /heroes sets no cookie")
 	}
-	var all []string
-	for name, value := range set {
-		all = append(all, name+"="+value)
+	return nil
+}
+
+// success looks at the page twice, with the flash and without, and gives the second one.
+func success(v *browser, s *server) (page string, err error) {
+	flash := html.EscapeString(heroName + " is registered.")
+	for visit, flashes := range []int{1, 0} {
+		a, err := v.visit(s, "GET", "/success", nil)
+		if err != nil || a.status != http.StatusOK {
+			return "", fmt.Errorf("GET /success is answered with %d: %v", a.status, err)
+		}
+		if n := strings.Count(a.page, flash); n != flashes {
+			return "", fmt.Errorf("GET /success shows the flash %d times at visit %d", n, visit+1)
+		}
+		if err := shown(a.page); err != nil {
+			return "", err
+		}
+		page = a.page
 	}
-	return response.StatusCode, string(b), strings.Join(all, "; "), err
+	return page, nil
+}
+
+// shown says which value is missing on the page, trimmed and escaped, or is there as typed.
+func shown(page string) error {
+	if !strings.Contains(page, "<h1><bdi>"+heroName+"</bdi>") {
+		return fmt.Errorf("GET /success does not show %q", heroName)
+	}
+	for _, value := range []string{heroAlterEgo, heroPhrase} {
+		if !strings.Contains(page, html.EscapeString(value)) || strings.Contains(page, value) {
+			return fmt.Errorf("GET /success does not show %q as HTML", value)
+		}
+	}
+	return nil
+}
+
+// withoutToken is a page's size but for the lines that Heroes has no need of.
+func withoutToken(page string) int {
+	return len(csrfLine.ReplaceAllString(page, ""))
+}
+
+// alike keeps the sizes of the first peer, and refuses what is 15 % larger or smaller.
+func alike(first *sizes, s sizes) error {
+	if *first == (sizes{}) {
+		*first = s
+	}
+	for _, page := range []struct {
+		path        string
+		size, other int
+	}{{"/", s.form, first.form}, {"/success", s.success, first.success}} {
+		if page.size*100 < page.other*85 || page.size*100 > page.other*115 {
+			return fmt.Errorf("GET %s has %d bytes, and the first peer's %d: they are to be alike", page.path, page.size, page.other)
+		}
+	}
+	return nil
 }

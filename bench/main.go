@@ -1,12 +1,16 @@
-// Command bench sets Heroes beside its peers: it builds and starts them all, checks that
-// each answers rightly, drives them with wrk, one after another, for several rounds, and
-// writes a table and a chart of the medians.
+// Command bench sets Heroes beside its peers: it builds and starts each of them, checks that
+// it answers rightly, drives it with wrk, one after another, for several rounds, and writes
+// a table and a chart of the medians.
 //
 //	go run .
+//
+// A further peer is a program that serves the lesson's pages at PORT, and a line in
+// allPeers.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -19,6 +23,9 @@ import (
 	"time"
 )
 
+// limit ends a run that hangs.
+const limit = 10 * time.Minute
+
 type settings struct {
 	rounds      int
 	duration    time.Duration
@@ -28,99 +35,167 @@ type settings struct {
 }
 
 func main() {
-	var s settings
-	flag.IntVar(&s.rounds, "rounds", 3, "how often each is measured; the medians count")
-	flag.DurationVar(&s.duration, "duration", 4*time.Second, "how long each measurement takes")
-	flag.IntVar(&s.connections, "connections", 32, "how many connections wrk keeps open")
-	flag.StringVar(&s.only, "only", "", "part of a name: measure the peers alone that have it")
-	flag.StringVar(&s.out, "out", "results", "the folder for latest.md and latest.svg")
-	flag.Parse()
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	if err := run(ctx, s); err != nil {
+	s, err := read(os.Args[1:])
+	if err == nil {
+		err = runWithin(limit, s)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, s settings) (err error) {
-	if _, err := exec.LookPath("wrk"); err != nil {
-		return fmt.Errorf("wrk is missing, which drives the peers: install it (Debian's package wrk)")
+func read(args []string) (s settings, err error) {
+	f := flag.NewFlagSet("bench", flag.ExitOnError)
+	f.IntVar(&s.rounds, "rounds", 3, "how often each is measured; the medians count")
+	f.DurationVar(&s.duration, "duration", 4*time.Second, "how long each measurement takes, in whole seconds")
+	f.IntVar(&s.connections, "connections", 32, "how many connections wrk keeps open")
+	f.StringVar(&s.only, "only", "", "parts of names, separated by commas: measure the peers alone that have one")
+	f.StringVar(&s.out, "out", "", "the folder for latest.md and latest.svg (default results; with -only none)")
+	if err := f.Parse(args); err != nil {
+		return s, err
 	}
-	dir, err := os.MkdirTemp("", "bench")
+	if s.rounds < 1 || s.connections < 2 || s.duration < time.Second || s.duration%time.Second != 0 {
+		return s, errors.New("-rounds: at least 1; -connections: at least 2; -duration: whole seconds, at least 1s")
+	}
+	if s.out == "" && s.only == "" {
+		s.out = "results"
+	}
+	return s, nil
+}
+
+// runWithin ends what it started when the time is over and when it is interrupted, too.
+func runWithin(limit time.Duration, s settings) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done within %s: try fewer -rounds or -only", limit))
+	defer cancel()
+	err := run(ctx, s)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func run(ctx context.Context, s settings) error {
+	if _, err := exec.LookPath("wrk"); err != nil {
+		return errors.New("wrk is missing, which drives the peers: install it (Debian's package wrk)")
+	}
+	unlock, err := alone()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	dir, err := os.MkdirTemp("", "heroes-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 
-	peers, left := choose(allPeers(), s.only)
+	peers, left := choose(ctx, allPeers(), s.only)
 	for _, reason := range left {
 		fmt.Println("left out:", reason)
 	}
-	defer cleanUp()
-	for _, p := range peers {
-		if err := p.build(ctx, dir); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
+	if len(peers) == 0 {
+		return errors.New("there is nothing to measure")
 	}
-	for _, p := range peers {
-		if err := p.timeStarts(ctx, 5); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
+	defer cleanStores(peers)
+	if err := prepare(ctx, peers, dir); err != nil {
+		return err
 	}
-	for _, p := range peers {
-		if err := p.start(ctx); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-		defer p.stop()
-		if err := p.check(); err != nil {
-			return fmt.Errorf("%s does not answer rightly: %w", p.name, err)
-		}
+	if err := measure(ctx, peers, s, dir); err != nil {
+		return err
 	}
-	for round := range s.rounds {
-		fmt.Printf("round %d of %d\n", round+1, s.rounds)
-		for _, p := range peers {
-			if err := p.measure(ctx, s, dir); err != nil {
-				return fmt.Errorf("%s: %w", p.name, err)
-			}
-		}
-	}
-
-	table := report(peers, left, s, machine(ctx))
+	table := report(peers, left, s, machine(ctx, peers))
 	fmt.Println(table)
-	if err := os.MkdirAll(s.out, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(s.out, "latest.md"), []byte(table), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(s.out, "latest.svg"), []byte(chart(peers)), 0o644)
+	return write(s.out, table, chart(peers))
 }
 
-// choose leaves out the peers that were not asked for or lack something.
-func choose(all []*peer, only string) (peers []*peer, left []string) {
+// alone keeps a second run away: they would share the processors and the databases.
+func alone() (unlock func() error, err error) {
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "heroes-bench.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, errors.New("another run of this program is under way: wait for its end")
+	}
+	return f.Close, nil
+}
+
+// choose leaves out the peers that were not asked for, and says which lack something.
+func choose(ctx context.Context, all []*peer, only string) (peers []*peer, left []string) {
+	reasons := map[*store]string{}
 	for _, p := range all {
-		if !strings.Contains(p.name, only) {
+		if !named(p.name, only) {
 			continue
 		}
+		reason := ""
 		if p.needs != nil {
-			if missing := p.needs(); missing != "" {
-				left = append(left, p.name+": "+missing)
-				continue
+			reason = p.needs(ctx)
+		}
+		if p.store != nil && reason == "" {
+			if _, asked := reasons[p.store]; !asked {
+				reasons[p.store] = p.store.claim(ctx)
 			}
+			reason = reasons[p.store]
+		}
+		if reason != "" {
+			left = append(left, p.name+": "+reason)
+			continue
 		}
 		peers = append(peers, p)
 	}
 	return peers, left
 }
 
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
+// named is true for a name that has one of the parts.
+func named(name, parts string) bool {
+	return slices.ContainsFunc(strings.Split(parts, ","), func(part string) bool {
+		return strings.Contains(strings.ToLower(name), strings.ToLower(strings.TrimSpace(part)))
+	})
+}
+
+func prepare(ctx context.Context, peers []*peer, dir string) error {
+	fmt.Println("building")
+	built := map[string]string{}
+	for _, p := range peers {
+		if err := p.build(ctx, dir, built); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
 	}
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+	fmt.Println("starting")
+	for _, p := range peers {
+		if err := p.timeStarts(ctx, dir, 5); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+// measure takes the peers in turn in each round, so that what else the machine does meets
+// them all.
+func measure(ctx context.Context, peers []*peer, s settings, dir string) error {
+	pages := &sizes{}
+	for round := range s.rounds {
+		fmt.Printf("round %d of %d\n", round+1, s.rounds)
+		for _, p := range peers {
+			if err := p.round(ctx, s, dir, pages); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func write(out, table, chart string) error {
+	if out == "" {
+		return nil
+	}
+	return errors.Join(
+		os.MkdirAll(out, 0o755),
+		os.WriteFile(filepath.Join(out, "latest.md"), []byte(table), 0o644),
+		os.WriteFile(filepath.Join(out, "latest.svg"), []byte(chart), 0o644),
+	)
 }
