@@ -71,6 +71,7 @@ func (p *peer) environment() []string {
 		"GO_ENV=production",
 		"ADDR=127.0.0.1",
 		"LOG_LEVEL=warn",
+		"GOGC=300", // Heroes' own; the peers get it too, or the ratios would be the collector's
 		"SESSION_SECRET=0123456789abcdef0123456789abcdef0123456789abcdef",
 	}, p.env...)
 }

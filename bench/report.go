@@ -53,7 +53,7 @@ How it was measured:
   token, and the cookie, that its form asks for.
 - The servers log warnings alone, and Flask and scs nothing of a request. "Every request logged" is Heroes with
   %[1]sLOG_LEVEL=info%[1]s, into a file.
-- Heroes sets %[1]sGOGC%[1]s to 300 by itself. The other Go servers have Go's own 100.
+- Heroes sets %[1]sGOGC%[1]s to 300 by itself, where Go's own is 100. Here every Go server has 300.
 - Heroes limits the age and the idle time of a session, and seals it in each store. scs limits the age alone and seals
   nothing. Flask and stock Buffalo sign.
 - Flask runs as %[1]sgunicorn --workers 2%[1]s with its standard workers, which end the connection after each answer.
