@@ -238,7 +238,7 @@ func Test_harness_request_counts_all_bytes_of_an_answer(t *testing.T) {
 
 func Test_harness_drive_fails_when_an_answer_changes_under_load(t *testing.T) {
 	if _, err := exec.LookPath("wrk"); err != nil {
-		t.Skip("wrk is missing")
+		t.Skip("no wrk in PATH: install it (apt-get install wrk)")
 	}
 	n := 0
 	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
