@@ -3,6 +3,7 @@ package actions
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,7 +14,6 @@ import (
 	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/envy"
 	"github.com/gobuffalo/httptest"
-	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
 )
 
@@ -49,23 +49,9 @@ func openOn(t *testing.T, backend session.Backend, env ...string) *browser {
 		envy.Set("GO_ENV", append(env, "test")[0])
 		b.app = App(store)
 	})
-	logger := logrus.New()
-	logger.SetOutput(&b.log)
-	logger.SetLevel(logrus.DebugLevel)
-	b.app.Logger = fieldLogger{logger}
+	b.app.Logger = NewLogger(&b.log, slog.LevelDebug, true)
 	b.handler = Handler(b.app)
 	return b
-}
-
-// fieldLogger is what gobuffalo/logger makes of a logrus one.
-type fieldLogger struct{ logrus.FieldLogger }
-
-func (l fieldLogger) WithField(k string, v any) buffalo.Logger {
-	return fieldLogger{l.FieldLogger.WithField(k, v)}
-}
-
-func (l fieldLogger) WithFields(m map[string]any) buffalo.Logger {
-	return fieldLogger{l.FieldLogger.WithFields(m)}
 }
 
 func (b *browser) get(path string) *httptest.Response {

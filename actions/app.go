@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
+	"os"
 
 	"heroes/session"
 
@@ -22,6 +24,7 @@ func App(store *session.Store) *buffalo.App {
 	env := envy.Get("GO_ENV", "development")
 	app := buffalo.New(buffalo.Options{
 		Env:            env,
+		Logger:         NewLogger(os.Stdout, level(), Production(env)),
 		SessionStore:   store,
 		SessionName:    SessionName(),
 		MethodOverride: methodOverride,
@@ -32,8 +35,6 @@ func App(store *session.Store) *buffalo.App {
 
 	app.Use(speak)              // the words of every page, in the visitor's language
 	app.Use(session.Middleware) // 503 while the sessions cannot be reached
-	app.Use(refuseLargeBodies)  // 413
-	app.Use(refuseOtherOrigins) // 403
 
 	app.GET("/", HeroesNew)
 	app.GET("/heroes/new", HeroesNew)
@@ -54,8 +55,8 @@ func Handler(app *buffalo.App) http.Handler {
 	mux.HandleFunc("GET /healthz/{$}", HealthShow)
 	mux.HandleFunc("GET /readyz", ReadyShow(store))
 	mux.HandleFunc("GET /readyz/{$}", ReadyShow(store))
-	mux.Handle("/", store.Handler(app)) // saves the session with the first byte
-	return logRequests(app.Logger, limitBody(answerHead(mux)))
+	mux.Handle("/", store.Handler(refuse(app))) // saves the session with the first byte
+	return logRequests(app.Logger, answerHead(mux))
 }
 
 // SessionName is the cookie's. In production a browser takes a cookie of this
@@ -65,6 +66,14 @@ func SessionName() string {
 		return "__Host-heroes_session"
 	}
 	return "_heroes_session"
+}
+
+// level is LOG_LEVEL's.
+func level() (l slog.Level) {
+	if l.UnmarshalText([]byte(envy.Get("LOG_LEVEL", "debug"))) != nil {
+		return slog.LevelDebug
+	}
+	return l
 }
 
 // Production is true unless env names the development or the test environment.
@@ -92,41 +101,40 @@ func answerHead(next http.Handler) http.Handler {
 	})
 }
 
-// limitBody stops the reading of a body at maxBody bytes.
-func limitBody(next http.Handler) http.Handler {
+// refuse answers what the application is not to see: 403 when a page of another origin
+// asks for a change (OWASP ASVS 5.0, 3.5.1), which needs no token, so that a visitor needs
+// no session; and 413 for a body over maxBody, before anything of it is parsed.
+func refuse(app *buffalo.App) http.Handler {
+	protection := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body == nil { // only in tests
-			r.Body = http.NoBody
+		if err := protection.Check(r); err != nil {
+			fail(app, w, r, http.StatusForbidden, err)
+			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		next.ServeHTTP(w, r)
+		if status, err := limitBody(w, r); err != nil {
+			fail(app, w, r, status, err)
+			return
+		}
+		app.ServeHTTP(w, r)
 	})
 }
 
-// refuseLargeBodies answers 413 when limitBody has stopped. Buffalo has read the
-// form by then, and dropped the error.
-func refuseLargeBodies(next buffalo.Handler) buffalo.Handler {
-	return func(c buffalo.Context) error {
-		if c.Request().ContentLength == 0 {
-			return next(c)
-		}
-		rest, err := io.ReadAll(c.Request().Body)
-		c.Request().Body = io.NopCloser(bytes.NewReader(rest))
+// limitBody says which status a request has whose body is over maxBody or broken. A body
+// that does not say its length is read for that.
+func limitBody(w http.ResponseWriter, r *http.Request) (status int, err error) {
+	switch {
+	case r.ContentLength > maxBody:
+		w.Header().Set("Connection", "close") // the rest of it is not waited for
+		return http.StatusRequestEntityTooLarge, &http.MaxBytesError{Limit: maxBody}
+	case r.ContentLength < 0:
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return c.Error(http.StatusRequestEntityTooLarge, err)
+			return http.StatusRequestEntityTooLarge, err
 		}
-		return next(c)
+		return http.StatusBadRequest, err
+	case r.Body == nil: // only in tests
+		r.Body = http.NoBody
 	}
-}
-
-// refuseOtherOrigins answers 403 when a page of another origin asks for a change
-// (OWASP ASVS 5.0, 3.5.1). It needs no token, so a visitor needs no session.
-func refuseOtherOrigins(next buffalo.Handler) buffalo.Handler {
-	protection := http.NewCrossOriginProtection()
-	return func(c buffalo.Context) error {
-		if err := protection.Check(c.Request()); err != nil {
-			return c.Error(http.StatusForbidden, err)
-		}
-		return next(c)
-	}
+	return 0, nil
 }

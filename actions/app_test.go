@@ -233,7 +233,7 @@ func Test_Log_holds_no_value_whatever_happens(t *testing.T) {
 	b.post("/heroes", form)
 	b.jar[b.app.SessionName] = cookie + mark
 	b.get("/success")
-	for _, line := range []string{"path=/heroes", "session=created", "session=renewed", "reason=refused"} {
+	for _, line := range []string{`"path":"/heroes"`, `"session":"created"`, `"session":"renewed"`, `"reason":"refused"`} {
 		b.Contains(b.log.String(), line)
 	}
 	b.NotContains(b.log.String(), mark)

@@ -18,19 +18,29 @@ import (
 var errorPages = map[int]bool{400: true, 403: true, 404: true, 405: true, 409: true, 413: true, 422: true, 500: true, 503: true}
 
 // ShowSaveError answers with the page of an error when a session could not be saved as
-// the answer was about to leave. Only then is app asked for: it goes through the app's
-// own handler of unknown paths, which is how Buffalo makes a context.
+// the answer was about to leave. Only then is app asked for.
 func ShowSaveError(app func() *buffalo.App) func(http.ResponseWriter, *http.Request, error) {
 	return func(w http.ResponseWriter, r *http.Request, err error) {
-		r = r.Clone(context.WithValue(r.Context(), saveError{}, err))
-		r.Method, r.URL.Path = http.MethodGet, "/errors/save"
-		app().ServeHTTP(w, r)
+		fail(app(), w, r, saveStatus(err), err)
 	}
 }
 
-type saveError struct{}
+// fail answers with the page of an error that was met outside of app's routes. It goes
+// through app's own handler of unknown paths, which is how Buffalo makes a context.
+func fail(app *buffalo.App, w http.ResponseWriter, r *http.Request, status int, err error) {
+	r = r.Clone(context.WithValue(r.Context(), failureKey{}, failure{status, err}))
+	r.Method, r.URL.Path = http.MethodGet, "/errors"
+	app.ServeHTTP(w, r)
+}
 
-// saveStatus is the status of an error of ShowSaveError's.
+type failureKey struct{}
+
+type failure struct {
+	status int
+	cause  error
+}
+
+// saveStatus is the status of an error that kept a session from being saved.
 func saveStatus(err error) int {
 	switch {
 	case errors.Is(err, session.ErrUnavailable):
@@ -45,8 +55,8 @@ func saveStatus(err error) int {
 // every page. What went wrong goes to the log and, in development, to the page.
 // The page neither shows nor uses up the flash, which waits for the next one.
 func showError(status int, err error, c buffalo.Context) error {
-	if failed, ok := c.Value(saveError{}).(error); ok {
-		status, err = saveStatus(failed), failed
+	if f, ok := c.Value(failureKey{}).(failure); ok {
+		status, err = f.status, f.cause
 	}
 	if status == http.StatusServiceUnavailable {
 		c.Response().Header().Set("Retry-After", session.RetryAfter)

@@ -1,7 +1,12 @@
 package actions
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
+	"os"
 
 	"heroes/session"
 
@@ -9,32 +14,103 @@ import (
 	"github.com/gobuffalo/buffalo"
 )
 
+// NewLogger writes lines of level and above to w: JSON in production, text otherwise.
+func NewLogger(w io.Writer, level slog.Level, production bool) buffalo.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if production {
+		return logger{slog: slog.New(slog.NewJSONHandler(w, options))}
+	}
+	return logger{slog: slog.New(slog.NewTextHandler(w, options))}
+}
+
 // logRequests writes a line for each answer. The path is logged and the query is
 // not: neither a form's values nor a session come near the log.
-func logRequests(logger buffalo.Logger, next http.Handler) http.Handler {
+func logRequests(l buffalo.Logger, next http.Handler) http.Handler {
+	out := l.(logger).slog
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !out.Enabled(r.Context(), slog.LevelInfo) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		method, path := r.Method, r.URL.Path // Buffalo changes both
 		m := httpsnoop.CaptureMetrics(next, w, r)
-		logger.WithFields(map[string]any{
-			"method":   method,
-			"path":     path,
-			"status":   m.Code,
-			"size":     m.Written,
-			"duration": m.Duration,
-		}).Info("request")
+		out.LogAttrs(r.Context(), slog.LevelInfo, "request",
+			slog.String("method", method),
+			slog.String("path", path),
+			slog.Int("status", m.Code),
+			slog.Int64("size", m.Written),
+			slog.String("duration", m.Duration.String()))
 	})
 }
 
 // LogSession writes a line for what happened to a session: an error when a change
 // was lost, and what a developer may want to see otherwise.
-func LogSession(logger buffalo.Logger, e session.Event) {
-	logger = logger.WithField("session", string(e.Kind))
+func LogSession(l buffalo.Logger, e session.Event) {
+	l = l.WithField("session", string(e.Kind))
 	switch e.Kind {
 	case session.Lost, session.Unreachable:
-		logger.Error(e.Err)
+		l.Error(e.Err)
 	case session.Rejected:
-		logger.WithField("reason", string(e.Reason)).Info("a session's cookie was not taken")
+		l.WithField("reason", string(e.Reason)).Info("a session's cookie was not taken")
 	default:
-		logger.Debug("session")
+		l.Debug("session")
 	}
+}
+
+// logger is slog's, as Buffalo wants its loggers. Buffalo adds fields with each page and
+// seldom writes a line, so they are only kept until then.
+type logger struct {
+	slog   *slog.Logger
+	fields []any
+}
+
+func (l logger) log(level slog.Level, message func() string) {
+	if l.slog.Enabled(context.Background(), level) {
+		l.slog.Log(context.Background(), level, message(), l.fields...)
+	}
+}
+
+func (l logger) print(level slog.Level, args []any) {
+	l.log(level, func() string { return fmt.Sprint(args...) })
+}
+
+func (l logger) printf(level slog.Level, format string, args []any) {
+	l.log(level, func() string { return fmt.Sprintf(format, args...) })
+}
+
+func (l logger) WithField(name string, value any) buffalo.Logger {
+	return logger{l.slog, append(l.fields[:len(l.fields):len(l.fields)], name, value)}
+}
+
+func (l logger) WithFields(fields map[string]any) buffalo.Logger {
+	var with buffalo.Logger = l
+	for name, value := range fields {
+		with = with.WithField(name, value)
+	}
+	return with
+}
+
+func (l logger) Debug(args ...any)            { l.print(slog.LevelDebug, args) }
+func (l logger) Info(args ...any)             { l.print(slog.LevelInfo, args) }
+func (l logger) Warn(args ...any)             { l.print(slog.LevelWarn, args) }
+func (l logger) Error(args ...any)            { l.print(slog.LevelError, args) }
+func (l logger) Debugf(f string, args ...any) { l.printf(slog.LevelDebug, f, args) }
+func (l logger) Infof(f string, args ...any)  { l.printf(slog.LevelInfo, f, args) }
+func (l logger) Printf(f string, args ...any) { l.printf(slog.LevelInfo, f, args) }
+func (l logger) Warnf(f string, args ...any)  { l.printf(slog.LevelWarn, f, args) }
+func (l logger) Errorf(f string, args ...any) { l.printf(slog.LevelError, f, args) }
+
+func (l logger) Panic(args ...any) {
+	l.Error(args...)
+	panic(fmt.Sprint(args...))
+}
+
+func (l logger) Fatal(args ...any) {
+	l.Error(args...)
+	os.Exit(1)
+}
+
+func (l logger) Fatalf(f string, args ...any) {
+	l.Errorf(f, args...)
+	os.Exit(1)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,7 +20,6 @@ import (
 	"heroes/session/sqlstore"
 
 	"github.com/gobuffalo/envy"
-	"github.com/gobuffalo/logger"
 )
 
 // Config is what the environment says.
@@ -174,7 +174,7 @@ func checkStore(store string) error {
 
 func checkLogLevel() error {
 	level := envy.Get("LOG_LEVEL", "debug")
-	if _, err := logger.ParseLevel(level); err != nil {
+	if err := new(slog.Level).UnmarshalText([]byte(level)); err != nil {
 		return fmt.Errorf("LOG_LEVEL: %q is no level: set it to debug, info, warn or error", level)
 	}
 	return nil
