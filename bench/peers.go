@@ -33,25 +33,36 @@ const (
 	scsPostgres = "net/http + scs, PostgreSQL"
 )
 
+// Heroes sets GOGC to 300 by itself. A peer runs as it comes, and once more with the same.
+const (
+	stock = "stock Buffalo"
+	flask = "Flask, gunicorn"
+	gogc  = "GOGC=300"
+	tuned = ", " + gogc
+)
+
 const (
 	heroesSource = "../cmd/app"
+	stockSource  = "./peers/stock"
 	scsSource    = "./peers/scs"
 )
 
 // allPeers is what can be measured, in the order of the table. The first one's pages are
 // what the others' are compared with.
 func allPeers() []*peer {
-	flask, _ := filepath.Abs("peers/flask") // it is not run in this folder
+	folder, _ := filepath.Abs("peers/flask") // it is not run in this folder
 	return []*peer{
 		{name: "Heroes", source: heroesSource, against: scsMemory},
 		{name: "Heroes, every request logged", source: heroesSource, env: []string{"LOG_LEVEL=info"}, against: scsMemory},
-		{name: "stock Buffalo", source: "./peers/stock", against: scsMemory},
+		{name: stock, source: stockSource, against: scsMemory},
+		{name: stock + tuned, source: stockSource, against: scsMemory, env: []string{gogc}},
 		{name: scsMemory, source: scsSource, against: scsMemory},
+		{name: scsMemory + tuned, source: scsSource, against: scsMemory, env: []string{gogc}},
 		{name: "bare net/http", source: "./peers/bare", against: scsMemory,
 			env: []string{"HERO_NAME=" + heroName, "HERO_ALTER_EGO=" + heroAlterEgo, "HERO_CATCH_PHRASE=" + heroPhrase}},
-		{name: "Flask, gunicorn", needs: missingFlask, against: scsMemory,
+		{name: flask, needs: missingFlask, against: scsMemory,
 			env:     []string{"PYTHONDONTWRITEBYTECODE=1"},
-			command: []string{"/usr/bin/gunicorn", "--workers", "2", "--bind", "127.0.0.1:PORT", "--chdir", flask, "app:app"}},
+			command: []string{"/usr/bin/gunicorn", "--workers", "2", "--bind", "127.0.0.1:PORT", "--chdir", folder, "app:app"}},
 		{name: "Heroes, Redis", source: heroesSource, store: redisStore, against: scsRedis,
 			env: []string{"SESSION_STORE=redis", "REDIS_URL=" + redisURL}},
 		{name: scsRedis, source: scsSource, store: redisStore, against: scsRedis,
@@ -71,7 +82,6 @@ func (p *peer) environment() []string {
 		"GO_ENV=production",
 		"ADDR=127.0.0.1",
 		"LOG_LEVEL=warn",
-		"GOGC=300", // Heroes' own; the peers get it too, or the ratios would be the collector's
 		"SESSION_SECRET=0123456789abcdef0123456789abcdef0123456789abcdef",
 	}, p.env...)
 }

@@ -30,12 +30,12 @@ func report(peers []*peer, left []string, s settings, machine string) string {
 // comparisons sets Heroes beside the applications that it could take the place of.
 func comparisons(peers []*peer) (sentences []string) {
 	heroes := find(peers, "Heroes")
-	for _, name := range []string{"stock Buffalo", "Flask, gunicorn"} {
+	for _, name := range []string{stock, stock + tuned, scsMemory + tuned, flask} {
 		other := find(peers, name)
 		if heroes == nil || other == nil {
 			continue
 		}
-		sentences = append(sentences, fmt.Sprintf("Beside %s, Heroes serves %.1f times the pages and takes %.1f times the posts.",
+		sentences = append(sentences, fmt.Sprintf("Heroes beside %s: %.2g times the pages, %.2g times the posts.",
 			name, median(heroes.get)/median(other.get), median(heroes.post)/median(other.post)))
 	}
 	return sentences
@@ -53,7 +53,8 @@ How it was measured:
   token, and the cookie, that its form asks for.
 - The servers log warnings alone, and Flask and scs nothing of a request. "Every request logged" is Heroes with
   %[1]sLOG_LEVEL=info%[1]s, into a file.
-- Heroes sets %[1]sGOGC%[1]s to 300 by itself, where Go's own is 100. Here every Go server has 300.
+- Each server runs as it comes. Heroes sets %[1]sGOGC%[1]s to 300 by itself, where Go's own is 100; the rows that say so
+  show its peers with the same.
 - Heroes limits the age and the idle time of a session, and seals it in each store. scs limits the age alone and seals
   nothing. Flask and stock Buffalo sign.
 - Flask runs as %[1]sgunicorn --workers 2%[1]s with its standard workers, which end the connection after each answer.
