@@ -41,7 +41,7 @@ func openOn(t *testing.T, backend session.Backend, env ...string) *browser {
 	store, err := session.New([][]byte{[]byte(session.NewSecret())}, session.Options{
 		Backend: backend,
 		OnError: ShowSaveError(func() *buffalo.App { return b.app }),
-		OnEvent: func(_ context.Context, e session.Event) { LogSession(b.app.Logger, e) },
+		OnEvent: func(ctx context.Context, e session.Event) { LogSession(ctx, b.app.Logger, e) },
 	})
 	b.NoError(err)
 	b.store = store

@@ -2,10 +2,10 @@
 package actions
 
 import (
-	"bytes"
 	"errors"
-	"io"
+	"fmt"
 	"log/slog"
+	"mime"
 	"net/http"
 	"os"
 
@@ -17,6 +17,9 @@ import (
 
 // maxBody is the most bytes a request's body may have; a hero needs 3 KB at most.
 const maxBody = 64 << 10
+
+// maxFields is the most fields that a form may have, those of the query included.
+const maxFields = 100
 
 // App is the application: its middleware and its routes, from top to bottom. Its
 // sessions are those of store.
@@ -56,7 +59,7 @@ func Handler(app *buffalo.App) http.Handler {
 	mux.HandleFunc("GET /readyz", ReadyShow(store))
 	mux.HandleFunc("GET /readyz/{$}", ReadyShow(store))
 	mux.Handle("/", store.Handler(refuse(app))) // saves the session with the first byte
-	return logRequests(app.Logger, answerHead(mux))
+	return identify(secure(logRequests(app.Logger, answerHead(mux)), Production(app.Env)))
 }
 
 // SessionName is the cookie's. In production a browser takes a cookie of this
@@ -101,17 +104,20 @@ func answerHead(next http.Handler) http.Handler {
 	})
 }
 
-// refuse answers what the application is not to see: 403 when a page of another origin
-// asks for a change (OWASP ASVS 5.0, 3.5.1), which needs no token, so that a visitor needs
-// no session; and 413 for a body over maxBody, before anything of it is parsed.
+// refuse answers what the application is not to see: 405 for a method that no route has,
+// 403 when a page of another origin asks for a change (OWASP ASVS 5.0, 3.5.1), which needs no
+// token, so that a visitor needs no session, and what readBody finds.
 func refuse(app *buffalo.App) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := protection.Check(r); err != nil {
-			fail(app, w, r, http.StatusForbidden, err)
-			return
+		status, err := http.StatusMethodNotAllowed, errMethod
+		if r.Method == http.MethodGet || r.Method == http.MethodPost || r.Method == http.MethodDelete {
+			status, err = http.StatusForbidden, protection.Check(r)
 		}
-		if status, err := limitBody(w, r); err != nil {
+		if err == nil {
+			status, err = readBody(w, r)
+		}
+		if err != nil {
 			fail(app, w, r, status, err)
 			return
 		}
@@ -119,22 +125,40 @@ func refuse(app *buffalo.App) http.Handler {
 	})
 }
 
-// limitBody says which status a request has whose body is over maxBody or broken. A body
-// that does not say its length is read for that.
-func limitBody(w http.ResponseWriter, r *http.Request) (status int, err error) {
+var (
+	errMethod = errors.New("no route has this method")
+	errType   = errors.New("the body is not a form")
+	errFields = fmt.Errorf("the form has more than %d fields", maxFields)
+)
+
+// readBody reads a form, or says with which status it is refused: 413 over maxBody, before
+// anything is read of a body that says so itself; 415 for anything but a form; 400 for one
+// that is broken or has more than maxFields fields.
+func readBody(w http.ResponseWriter, r *http.Request) (status int, err error) {
 	switch {
 	case r.ContentLength > maxBody:
 		w.Header().Set("Connection", "close") // the rest of it is not waited for
 		return http.StatusRequestEntityTooLarge, &http.MaxBytesError{Limit: maxBody}
-	case r.ContentLength < 0:
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		r.Body = io.NopCloser(bytes.NewReader(body))
+	case r.ContentLength == 0 || r.Body == nil: // nil only in tests
+		r.Body = http.NoBody
+		return 0, nil
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return http.StatusUnsupportedMediaType, errType
+	}
+	if err := r.ParseForm(); err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return http.StatusRequestEntityTooLarge, err
 		}
 		return http.StatusBadRequest, err
-	case r.Body == nil: // only in tests
-		r.Body = http.NoBody
+	}
+	count := 0
+	for _, values := range r.Form {
+		count += len(values)
+	}
+	if count > maxFields {
+		return http.StatusBadRequest, errFields
 	}
 	return 0, nil
 }

@@ -80,7 +80,8 @@ func Test_App_refuses_a_body_over_64_KiB(t *testing.T) {
 
 	r, err := http.NewRequest("POST", "/heroes", strings.NewReader(strings.Repeat("x", maxBody+1)))
 	b.NoError(err)
-	r.ContentLength = -1 // chunked, and not a form
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.ContentLength = -1 // chunked
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
 	b.Equal(http.StatusRequestEntityTooLarge, w.Code)

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"heroes/session"
 
@@ -15,7 +18,7 @@ import (
 
 // errorPages are the statuses that have words of their own; others below 500
 // share those of 400, and the rest those of 500.
-var errorPages = map[int]bool{400: true, 403: true, 404: true, 405: true, 409: true, 413: true, 422: true, 500: true, 503: true}
+var errorPages = map[int]bool{400: true, 403: true, 404: true, 405: true, 409: true, 413: true, 415: true, 422: true, 500: true, 503: true}
 
 // ShowSaveError answers with the page of an error when a session could not be saved as
 // the answer was about to leave. Only then is app asked for.
@@ -61,12 +64,16 @@ func showError(status int, err error, c buffalo.Context) error {
 	if status == http.StatusServiceUnavailable {
 		c.Response().Header().Set("Retry-After", session.RetryAfter)
 	}
+	if status == http.StatusMethodNotAllowed {
+		c.Response().Header().Set("Allow", allowed(c))
+	}
+	logger := c.Logger().WithField("request_id", requestID(c))
 	if status >= http.StatusInternalServerError {
-		c.Logger().WithField("status", status).Error(err)
+		logger.WithField("status", status).Error(err)
 	}
 	page, err := errorPage(status, err, c)
 	if err != nil {
-		c.Logger().Error(err)
+		logger.Error(err)
 		http.Error(c.Response(), http.StatusText(status), status)
 		return nil
 	}
@@ -74,6 +81,24 @@ func showError(status int, err error, c buffalo.Context) error {
 	c.Response().WriteHeader(status)
 	_, _ = c.Response().Write(page) // the visitor may have gone
 	return nil
+}
+
+// allowed are the methods that the path has, or those that there are (RFC 9110, section
+// 15.5.6).
+func allowed(c buffalo.Context) string {
+	methods := map[string]bool{}
+	for _, route := range c.Value("app").(*buffalo.App).Routes() {
+		if strings.Trim(route.Path, "/") == strings.Trim(c.Request().URL.Path, "/") {
+			methods[route.Method] = true
+		}
+	}
+	if len(methods) == 0 {
+		return "GET, HEAD, POST, DELETE"
+	}
+	if methods[http.MethodGet] {
+		methods[http.MethodHead] = true
+	}
+	return strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
 }
 
 // errorPage renders the page of status. It must not fail a second time: a panic

@@ -35,6 +35,7 @@ func logRequests(l buffalo.Logger, next http.Handler) http.Handler {
 		method, path := r.Method, r.URL.Path // Buffalo changes both
 		m := httpsnoop.CaptureMetrics(next, w, r)
 		out.LogAttrs(r.Context(), slog.LevelInfo, "request",
+			slog.String("request_id", requestID(r.Context())),
 			slog.String("method", method),
 			slog.String("path", path),
 			slog.Int("status", m.Code),
@@ -45,8 +46,11 @@ func logRequests(l buffalo.Logger, next http.Handler) http.Handler {
 
 // LogSession writes a line for what happened to a session: an error when a change
 // was lost, and what a developer may want to see otherwise.
-func LogSession(l buffalo.Logger, e session.Event) {
+func LogSession(ctx context.Context, l buffalo.Logger, e session.Event) {
 	l = l.WithField("session", string(e.Kind))
+	if id := requestID(ctx); id != "" {
+		l = l.WithField("request_id", id)
+	}
 	switch e.Kind {
 	case session.Lost, session.Unreachable:
 		l.Error(e.Err)

@@ -14,6 +14,7 @@ func SessionDestroy(c buffalo.Context) error {
 	if err := session.Destroy(c); err != nil {
 		return err
 	}
+	c.Response().Header().Set("Clear-Site-Data", `"cache", "storage"`) // the cookie is the session's to remove
 	c.Flash().Add("info", say(c, "session.destroyed"))
 	return c.Redirect(http.StatusSeeOther, "/")
 }

@@ -58,7 +58,7 @@ func serve() error {
 		return err
 	}
 	var app *buffalo.App
-	c.Session.OnEvent = func(_ context.Context, e session.Event) { actions.LogSession(app.Logger, e) }
+	c.Session.OnEvent = func(ctx context.Context, e session.Event) { actions.LogSession(ctx, app.Logger, e) }
 	c.Session.OnError = actions.ShowSaveError(func() *buffalo.App { return app })
 	store, err := c.Open(context.Background())
 	if err != nil {
