@@ -32,6 +32,8 @@ func App(store *session.Store) *buffalo.App {
 		SessionName:    SessionName(),
 		MethodOverride: methodOverride,
 		WorkerOff:      true,
+
+		TimeoutSecondShutdown: 9, // for the requests that are under way at SIGTERM
 	})
 	app.Middleware.Remove(buffalo.RequestLogger) // it would give every visitor a session; Handler logs instead
 	app.ErrorHandlers = buffalo.ErrorHandlers{0: showError}

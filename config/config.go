@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,6 +28,11 @@ type Config struct {
 	Secrets [][]byte
 	Session session.Options
 	Store   string // cookie, database or redis
+
+	// MetricsAddr is where the metrics are served, "" for nowhere.
+	MetricsAddr string
+	// Measure, if it is not nil, measures the backend that Open opens.
+	Measure func(session.Backend) session.Backend
 }
 
 // secretFile keeps the development secret, so that visitors stay in their
@@ -42,9 +48,11 @@ func Read() (c Config, err error) {
 	env := envy.Get("GO_ENV", "development")
 	c.Session.Insecure = !actions.Production(env)
 	c.Store = envy.Get("SESSION_STORE", "cookie")
+	c.MetricsAddr = envy.Get("METRICS_ADDR", "")
 	return c, errors.Join(
 		checkLogLevel(),
 		checkPort(),
+		checkMetricsAddr(c.MetricsAddr),
 		checkStore(c.Store),
 		readSecrets(&c.Secrets, env),
 		readTimeouts(&c.Session),
@@ -63,6 +71,9 @@ func (c Config) Open(ctx context.Context) (store *session.Store, err error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if c.Measure != nil && c.Session.Backend != nil {
+		c.Session.Backend = c.Measure(c.Session.Backend)
 	}
 	return session.New(c.Secrets, c.Session)
 }
@@ -176,6 +187,20 @@ func checkLogLevel() error {
 	level := envy.Get("LOG_LEVEL", "debug")
 	if err := new(slog.Level).UnmarshalText([]byte(level)); err != nil {
 		return fmt.Errorf("LOG_LEVEL: %q is no level: set it to debug, info, warn or error", level)
+	}
+	return nil
+}
+
+func checkMetricsAddr(addr string) error {
+	if addr == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("METRICS_ADDR: %q is no address: set it to one such as 127.0.0.1:9090, or leave it out", addr)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ export async function serve({ env = {}, cwd = root } = {}) {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on("line", (line) => {
         lines.push(line);
-        const [, address] = line.match(/^Heroes is at (http:\S+)$/) ?? [];
+        const [, address] = line.match(/Heroes is at (http:[^\s"]+)/) ?? [];
         if (address) resolve(address);
       });
     }

@@ -19,6 +19,7 @@ import (
 	"heroes/actions"
 	"heroes/config"
 	_ "heroes/grifts"
+	"heroes/metrics"
 	"heroes/models"
 	"heroes/session"
 
@@ -57,8 +58,15 @@ func serve() error {
 	if err := errors.Join(err, actions.CheckPages()); err != nil {
 		return err
 	}
+	m := metrics.New()
+	if c.MetricsAddr != "" {
+		c.Measure = m.Backend
+	}
 	var app *buffalo.App
-	c.Session.OnEvent = func(ctx context.Context, e session.Event) { actions.LogSession(ctx, app.Logger, e) }
+	c.Session.OnEvent = func(ctx context.Context, e session.Event) {
+		actions.LogSession(ctx, app.Logger, e)
+		m.Session(e)
+	}
 	c.Session.OnError = actions.ShowSaveError(func() *buffalo.App { return app })
 	store, err := c.Open(context.Background())
 	if err != nil {
@@ -66,22 +74,63 @@ func serve() error {
 	}
 	app = actions.App(store)
 	go store.PurgeEvery(app.Context, 5*time.Minute)
+	handler := actions.Handler(app)
+	if c.MetricsAddr != "" {
+		handler = m.Requests(paths(app), handler)
+		if err := serveMetrics(app.Context, c.MetricsAddr, m.Handler()); err != nil {
+			return err
+		}
+	}
 	listener, err := listen(app.Addr)
 	if err != nil {
 		return err
 	}
-	fmt.Println("Heroes is at", address(listener))
-	return app.Serve(&server{
-		Server: &http.Server{
-			Handler:           actions.Handler(app),
-			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       15 * time.Second,
-			WriteTimeout:      30 * time.Second,
-			IdleTimeout:       2 * time.Minute,
-			MaxHeaderBytes:    64 << 10,
-		},
-		listener: listener,
-	})
+	announce(app, address(listener))
+	return app.Serve(&server{newServer(handler), listener})
+}
+
+// newServer gives each request a time that a slow client cannot stretch.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+}
+
+// serveMetrics serves them until ctx ends, at an address of their own, which a proxy need
+// not keep visitors from.
+func serveMetrics(ctx context.Context, addr string, handler http.Handler) error {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("METRICS_ADDR: cannot listen at %s: %w: set it to an address that is free", addr, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", handler)
+	s := newServer(mux)
+	context.AfterFunc(ctx, func() { _ = s.Close() })
+	go func() { _ = s.Serve(listener) }()
+	return nil
+}
+
+// paths are those that the metrics name.
+func paths(app *buffalo.App) (paths []string) {
+	for _, route := range app.Routes() {
+		paths = append(paths, route.Path)
+	}
+	return append(paths, "/healthz", "/readyz")
+}
+
+// announce says where the application is: to a person, or in production to the log.
+func announce(app *buffalo.App, address string) {
+	if actions.Production(app.Env) {
+		app.Logger.Info("Heroes is at ", address)
+		return
+	}
+	fmt.Println("Heroes is at", address)
 }
 
 func listen(addr string) (net.Listener, error) {
