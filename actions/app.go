@@ -46,6 +46,7 @@ func App(store *session.Store) *buffalo.App {
 	app.POST("/heroes", HeroesCreate)
 	app.GET("/success", HeroesSuccess)
 	app.DELETE("/session", SessionDestroy)
+	app.POST("/language", LanguageUpdate)
 
 	return app
 }

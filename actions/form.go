@@ -31,7 +31,7 @@ func readHero(c buffalo.Context) (hero map[string]any, wrong map[string]string) 
 		case !strings.ContainsFunc(value, visible):
 			wrong[f.name] = say(c, "heroes.wrong.required")
 		case count > f.max:
-			wrong[f.name] = say(c, "heroes.wrong.long", map[string]any{"Max": f.max, "Count": count})
+			wrong[f.name] = say(c, "heroes.wrong.long", count, map[string]any{"Max": f.max})
 		}
 	}
 	return hero, wrong

@@ -2,8 +2,13 @@ package actions
 
 import (
 	"cmp"
+	"errors"
+	"html/template"
 	"io/fs"
+	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -11,6 +16,7 @@ import (
 
 	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/middleware/i18n"
+	"github.com/gobuffalo/plush/v4"
 	"golang.org/x/text/language"
 )
 
@@ -28,12 +34,19 @@ func init() { languages.Store(newDictionary(words.AvailableLanguages())) }
 type dictionary struct {
 	matcher  language.Matcher
 	speakers []*speaker
+	choices  []choice
+}
+
+// A choice is a language as the pages offer it, named in its own words.
+type choice struct {
+	Code, Name string
 }
 
 // A speaker says things in one language.
 type speaker struct {
 	names []string // as Buffalo wants them: the language and, last, the application's own
 	said  sync.Map // what needs no arguments is translated once
+	kept  sync.Map // parts of pages, see once
 }
 
 func mustLoad(files fs.FS) *i18n.Translator {
@@ -48,7 +61,9 @@ func newDictionary(names []string) *dictionary {
 	d, tags := &dictionary{}, []language.Tag{}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
 	for _, name := range names {
-		d.speakers = append(d.speakers, &speaker{names: slices.Compact([]string{name, ownLanguage})})
+		s := &speaker{names: slices.Compact([]string{name, ownLanguage})}
+		d.speakers = append(d.speakers, s)
+		d.choices = append(d.choices, choice{s.say("language.code"), s.say("language.name")})
 		tags = append(tags, language.Make(name))
 	}
 	d.matcher = language.NewMatcher(tags)
@@ -73,11 +88,44 @@ func speak(next buffalo.Handler) buffalo.Handler {
 			languages.Store(newDictionary(words.AvailableLanguages()))
 		}
 		chosen, _ := c.Session().Get("lang").(string)
-		s := languages.Load().speaker(chosen, c.Request().Header.Get("Accept-Language"))
+		d := languages.Load()
+		s := d.speaker(chosen, c.Request().Header.Get("Accept-Language"))
 		c.Set("languages", s.names)
 		c.Set("t", s.say)
+		c.Set("choices", d.choices)
+		c.Set("once", s.once)
+		if h := c.Response().Header(); !slices.Contains(h["Vary"], "Accept-Language") { // an error speaks twice
+			h.Add("Vary", "Accept-Language")
+		}
 		return next(c)
 	}
+}
+
+// LanguageUpdate keeps the language that the visitor chose, and leads back.
+func LanguageUpdate(c buffalo.Context) error {
+	chosen := c.Request().PostForm.Get("language")
+	if !slices.ContainsFunc(languages.Load().choices, func(o choice) bool { return o.Code == chosen }) {
+		return c.Error(http.StatusUnprocessableEntity, errors.New("there are no words in this language"))
+	}
+	c.Session().Set("lang", chosen)
+	return c.Redirect(http.StatusSeeOther, back(c))
+}
+
+// back is the page that the visitor came from, or the start. It is one of the
+// application's own that can be asked for: whatever a Referer says, no redirect leaves
+// the host, and none leads to what is only ever sent, such as a form with an error.
+func back(c buffalo.Context) string {
+	from, err := url.Parse(c.Request().Referer())
+	if err != nil || from.Host != c.Request().Host {
+		return "/"
+	}
+	for _, page := range c.Value("routes").(buffalo.RouteList) {
+		path := strings.TrimSuffix(page.Path, "/")
+		if page.Method == http.MethodGet && path == strings.TrimSuffix(from.Path, "/") {
+			return cmp.Or(path, "/")
+		}
+	}
+	return "/"
 }
 
 // say is the helper t, for actions: the words of that ID in the visitor's language.
@@ -113,4 +161,17 @@ func (s *speaker) translate(id string, arguments ...any) string {
 		}
 	}
 	return id
+}
+
+// once is a helper for a block of a page that is the same for everyone in this language,
+// wherever it stands: it is rendered the first time, and kept under that name.
+func (s *speaker) once(name string, block plush.HelperContext) (template.HTML, error) {
+	if kept, ok := s.kept.Load(name); ok {
+		return kept.(template.HTML), nil
+	}
+	text, err := block.Block()
+	if err == nil {
+		s.kept.Store(name, template.HTML(text))
+	}
+	return template.HTML(text), err
 }

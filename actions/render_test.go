@@ -2,6 +2,7 @@ package actions
 
 import (
 	"bytes"
+	"html/template"
 	"maps"
 	"net/url"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"heroes/templates"
 
 	"github.com/gobuffalo/buffalo/render"
+	"github.com/gobuffalo/plush/v4"
 	"github.com/stretchr/testify/require"
 )
 
@@ -28,6 +30,11 @@ func Test_pages_are_Buffalo_s_byte_for_byte(t *testing.T) {
 					data := render.Data{
 						"session": session, "flash": flash, "hero": hero, "wrong": wrong, "focus": "name",
 						"title": "A title", "text": "& a text", "details": "", "languages": []string{"de", "en-US"},
+						"choices": []choice{{"<language.code>", "English"}, {"ar", "<العربية>"}},
+						"once": func(_ string, block plush.HelperContext) (template.HTML, error) {
+							text, err := block.Block()
+							return template.HTML(text), err
+						},
 						"t": func(id string, _ ...any) string { return "<" + id + ">" },
 					}
 					var want, got bytes.Buffer

@@ -17,8 +17,8 @@ func Test_Server_the_lesson_is_the_same_with_sessions_on_a_server(t *testing.T) 
 	b.Equal("/success", b.post("/heroes", superman()).Location())
 	token := b.jar[b.app.SessionName]
 	b.Len(token, 43, "and nothing else is in the browser")
-	b.Contains(b.get("/success").Body.String(), "Superman is registered.")
-	b.NotContains(b.get("/success").Body.String(), "Superman is registered.")
+	b.Contains(b.get("/success").Body.String(), "\u2068Superman\u2069 is registered.")
+	b.NotContains(b.get("/success").Body.String(), "\u2068Superman\u2069 is registered.")
 	b.Equal(http.StatusUnprocessableEntity, b.post("/heroes", nil).Code)
 	b.Equal(token, b.jar[b.app.SessionName])
 

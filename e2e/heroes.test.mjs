@@ -10,6 +10,7 @@ import { emptyFolder, serve } from "./server.mjs";
 const hero = { name: "Captain Gopher", alter_ego: "Renée O'Neil", catch_phrase: "Errors are values! 🦸" };
 const nobody = "There is no hero yet. Register one first.";
 const fields = Object.keys(hero);
+const registered = (name) => `\u2068${name}\u2069 is registered.`;
 
 let browser, server;
 before(async () => ([browser, server] = await Promise.all([launch(), serve()])));
@@ -58,7 +59,7 @@ test("a hero is registered, shown once with a flash, and still there after a rel
   const response = await submit(page, hero);
   assert.equal(response.status(), 303);
   await assertShows(page, hero);
-  assert.deepEqual(await flash(page), [`${hero.name} is registered.`]);
+  assert.deepEqual(await flash(page), [registered(hero.name)]);
 
   await page.reload();
   await assertShows(page, hero);
@@ -164,14 +165,14 @@ test("wrong input keeps what was typed, names each field and focuses the first w
   const long = { name: "n".repeat(101), alter_ego: " ", catch_phrase: "ü".repeat(281) };
   assert.equal((await submit(page, long)).status(), 422);
   await assertWrong(page, {
-    name: /at most 100 characters; these are 101/,
+    name: /These are 101 characters; please use at most 100/,
     alter_ego: /fill in/,
-    catch_phrase: /at most 280 characters; these are 281/,
+    catch_phrase: /These are 281 characters; please use at most 280/,
   });
   for (const name of fields) assert.equal((await field(page, name).inputValue()).trim(), long[name].trim());
 
   assert.equal((await submit(page, { ...hero, alter_ego: "a".repeat(101) })).status(), 422);
-  await assertWrong(page, { alter_ego: /these are 101/ });
+  await assertWrong(page, { alter_ego: /These are 101/ });
   assert.equal(await field(page, "name").inputValue(), hero.name);
 
   await submit(page, { alter_ego: hero.alter_ego });
@@ -184,7 +185,7 @@ test("an empty field is noticed by the browser and, without its help, by the ser
   await page.locator("#name:focus:invalid").waitFor();
   assert.equal(path(page), "/");
 
-  await page.locator("form").evaluate((form) => (form.noValidate = true));
+  await page.locator("main form").evaluate((form) => (form.noValidate = true));
   assert.equal((await submit(page, {})).status(), 422);
   await assertWrong(page, { name: /fill in/, alter_ego: /fill in/, catch_phrase: /fill in/ });
 });
@@ -229,7 +230,7 @@ test("what a visitor types is shown, not run", async (t) => {
 
   await submit(page, attacks);
   await assertShows(page, attacks);
-  assert.deepEqual(await flash(page), [`${attacks.name} is registered.`]);
+  assert.deepEqual(await flash(page), [registered(attacks.name)]);
   await assertInert();
 
   for (const blank of fields) {
@@ -245,12 +246,12 @@ test("what a visitor types is shown, not run", async (t) => {
 test("it works without JavaScript", async (t) => {
   const { page } = await visit(t, { javaScriptEnabled: false });
   assert.equal((await submit(page, { ...hero, alter_ego: " ", catch_phrase: "c".repeat(281) })).status(), 422);
-  await assertWrong(page, { alter_ego: /fill in/, catch_phrase: /these are 281/ });
+  await assertWrong(page, { alter_ego: /fill in/, catch_phrase: /These are 281/ });
   assert.equal(await field(page, "name").inputValue(), hero.name);
 
   assert.equal((await submit(page, hero)).status(), 303);
   await assertShows(page, hero);
-  assert.deepEqual(await flash(page), [`${hero.name} is registered.`]);
+  assert.deepEqual(await flash(page), [registered(hero.name)]);
   await page.reload();
   await assertShows(page, hero);
   assert.deepEqual(await flash(page), []);
@@ -278,6 +279,30 @@ test("a visitor who asks is forgotten", async (t) => {
   assert.deepEqual(await context.cookies(), []);
   await page.goto("/success");
   assert.deepEqual(await flash(page), [nobody]);
+});
+
+test("a language can be chosen on each page, and it stays", async (t) => {
+  const { page } = await visit(t, { javaScriptEnabled: false });
+  const choose = (name) => posted(page, () => page.getByRole("button", { name }).click());
+  const assertSpeaks = async (lang, dir, name) => {
+    assert.equal(await page.locator("html").getAttribute("lang"), lang);
+    assert.equal(await page.locator("html").getAttribute("dir"), dir);
+    assert.equal(await text(page.locator("[aria-current]")), name);
+  };
+  await assertSpeaks("en", "ltr", "English");
+  await submit(page, hero);
+  assert.equal((await choose("Deutsch")).status(), 303);
+  assert.equal(path(page), "/success");
+  await assertSpeaks("de", "ltr", "Deutsch");
+  assert.equal(await text(page.getByRole("heading", { level: 1 })), hero.name);
+
+  await page.goto("/nowhere");
+  await assertSpeaks("de", "ltr", "Deutsch");
+  await choose("العربية");
+  assert.equal(path(page), "/", "for there is no such page to go back to");
+  await assertSpeaks("ar", "rtl", "العربية");
+  await page.reload();
+  await assertSpeaks("ar", "rtl", "العربية");
 });
 
 test("a flash waits while an error page is shown", async (t) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, submit } from "./browser.mjs";
+import { launch, posted, submit } from "./browser.mjs";
 import { serve } from "./server.mjs";
 
 const hero = { name: "Captain Gopher", alter_ego: "Renée O'Neil", catch_phrase: "Errors are values!" };
@@ -19,6 +19,7 @@ const scenes = {
   success: (page) => submit(page, hero),
   unbroken: (page) => submit(page, unbroken),
   missing: (page) => page.goto("/nowhere"),
+  arabic: (page) => posted(page, () => page.getByRole("button", { name: "العربية" }).click()),
 };
 
 const paper = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);

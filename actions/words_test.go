@@ -1,0 +1,264 @@
+package actions
+
+import (
+	"fmt"
+	"html"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode"
+
+	"heroes/locales"
+	"heroes/templates"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	idLine    = regexp.MustCompile(`^- id: (\S+)$`)
+	textLine  = regexp.MustCompile(`^  translation:(?: (.+))?$`)
+	formLine  = regexp.MustCompile(`^    (zero|one|two|few|many|other): (.+)$`)
+	templated = regexp.MustCompile(`{{.*?}}`)
+)
+
+// textsOf are all texts of a language by ID, and by plural form: "" for one that has none.
+func textsOf(t *testing.T, lang string) map[string]map[string]string {
+	t.Helper()
+	texts, id := map[string]map[string]string{}, ""
+	paths, err := fs.Glob(locales.Embedded(), "*."+lang+".yaml")
+	require.NoError(t, err)
+	for _, path := range paths {
+		file, err := fs.ReadFile(locales.Embedded(), path)
+		require.NoError(t, err)
+		for line := range strings.Lines(string(file)) {
+			line = strings.TrimSuffix(line, "\n")
+			if m := idLine.FindStringSubmatch(line); m != nil {
+				id = m[1]
+				require.NotContains(t, texts, id, "%s: twice", path)
+				texts[id] = map[string]string{}
+			} else if m := textLine.FindStringSubmatch(line); m != nil && m[1] != "" {
+				texts[id][""] = unquote(m[1])
+			} else if m := formLine.FindStringSubmatch(line); m != nil {
+				texts[id][m[1]] = unquote(m[2])
+			} else {
+				require.Regexp(t, textLine, line, path)
+			}
+		}
+	}
+	return texts
+}
+
+func unquote(text string) string {
+	if plain, err := strconv.Unquote(text); err == nil {
+		return plain
+	}
+	return text
+}
+
+func placeholders(forms map[string]string) []string {
+	var all []string
+	for _, text := range forms {
+		all = append(all, templated.FindAllString(text, -1)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func Test_Words_are_the_same_in_every_language(t *testing.T) {
+	require.Subset(t, words.AvailableLanguages(), []string{"ar", "de", "en-us", "es", "fr"})
+	own := textsOf(t, ownLanguage)
+	for _, lang := range words.AvailableLanguages() {
+		texts := textsOf(t, lang)
+		require.ElementsMatch(t, slices.Collect(maps.Keys(own)), slices.Collect(maps.Keys(texts)), lang)
+		for id, forms := range texts {
+			require.NotEmpty(t, forms, "%s in %s", id, lang)
+			require.NotContains(t, slices.Collect(maps.Values(forms)), "", "%s in %s", id, lang)
+			require.Equal(t, placeholders(own[id]), placeholders(forms), "%s in %s", id, lang)
+		}
+		s := languages.Load().speaker(texts["language.code"][""], "")
+		require.Equal(t, lang, s.names[0], "its code finds it")
+		require.Contains(t, []string{"ltr", "rtl"}, s.say("language.direction"))
+	}
+}
+
+func Test_Words_have_each_plural_form_that_the_language_knows(t *testing.T) {
+	for _, lang := range words.AvailableLanguages() {
+		s := &speaker{names: []string{lang}}
+		for id, forms := range textsOf(t, lang) {
+			if forms[""] != "" {
+				continue
+			}
+			data := map[string]any{"Max": 100}
+			for count := range 300 {
+				text := s.say(id, count, data)
+				require.NotEqual(t, id, text, "no form for %d in %s", count, lang)
+				require.NotContains(t, text, "no value", "%s in %s", id, lang)
+			}
+		}
+	}
+}
+
+func Test_Words_a_number_has_its_plural_form(t *testing.T) {
+	const atMost = "، والحد الأقصى 7."
+	for lang, texts := range map[string]map[int]string{
+		"en-us": {
+			0: "These are 0 characters; please use at most 7.", 1: "This is 1 character; please use at most 7.",
+			2: "These are 2 characters; please use at most 7.", 101: "These are 101 characters; please use at most 7.",
+		},
+		"de": {1: "Das ist 1 Zeichen; bitte höchstens 7.", 2: "Das sind 2 Zeichen; bitte höchstens 7."},
+		"es": {1: "Has escrito 1 carácter; el máximo es 7.", 100: "Has escrito 100 caracteres; el máximo es 7."},
+		"fr": {
+			0: "Vous avez saisi 0 caractère\u202f; le maximum est de 7.", 1: "Vous avez saisi 1 caractère\u202f; le maximum est de 7.",
+			2: "Vous avez saisi 2 caractères\u202f; le maximum est de 7.", 280: "Vous avez saisi 280 caractères\u202f; le maximum est de 7.",
+		},
+		"ar": {
+			0: "لا حروف في هذا النص" + atMost, 1: "في هذا النص حرف واحد" + atMost, 2: "في هذا النص حرفان" + atMost,
+			3: "في هذا النص 3 أحرف" + atMost, 10: "في هذا النص 10 أحرف" + atMost, 11: "في هذا النص 11 حرفًا" + atMost,
+			99: "في هذا النص 99 حرفًا" + atMost, 100: "في هذا النص 100 حرف" + atMost, 101: "في هذا النص 101 حرف" + atMost,
+			102: "في هذا النص 102 حرف" + atMost, 103: "في هذا النص 103 أحرف" + atMost, 280: "في هذا النص 280 حرفًا" + atMost,
+		},
+	} {
+		s := &speaker{names: []string{lang}}
+		for count, text := range texts {
+			require.Equal(t, text, s.say("heroes.wrong.long", count, map[string]any{"Max": 7}))
+		}
+	}
+}
+
+// A flash is plain text: there is no <bdi> around the name in it.
+func Test_Words_around_a_name_do_not_mind_the_direction_it_is_written_in(t *testing.T) {
+	for _, lang := range words.AvailableLanguages() {
+		for id, forms := range textsOf(t, lang) {
+			for _, text := range forms {
+				require.Equal(t, strings.Count(text, "{{.Name}}"), strings.Count(text, "\u2068{{.Name}}\u2069"), "%s in %s", id, lang)
+			}
+		}
+	}
+}
+
+func Test_Words_in_French_have_a_narrow_space_before_a_high_mark(t *testing.T) {
+	for id, forms := range textsOf(t, "fr") {
+		for _, text := range forms {
+			require.NotRegexp(t, `[^\x{202f}][;:!?»]|«[^\x{202f}]|'`, text, id)
+		}
+	}
+}
+
+var (
+	plushTag  = regexp.MustCompile(`(?s)<%.*?%>`)
+	plushText = regexp.MustCompile("<%=\\s*[\"`]")
+	htmlTag   = regexp.MustCompile(`(?s)<[^>]*>`)
+	shown     = regexp.MustCompile(`\s(?:alt|title|placeholder|aria-label|aria-description|label|value)\s*=\s*("[^"]*"|'[^']*'|[^\s>]*)`)
+	unseen    = regexp.MustCompile(`^<button|\stype="?hidden`) // whose values are
+)
+
+// ownWords are the words that a template has of its own, outside of tags and inside of
+// those attributes that are read out or shown.
+func ownWords(template string) []string {
+	found := plushText.FindAllString(template, -1)
+	template = plushTag.ReplaceAllString(template, "")
+	pieces := htmlTag.Split(template, -1)
+	for _, tag := range htmlTag.FindAllString(template, -1) {
+		for _, m := range shown.FindAllStringSubmatch(tag, -1) {
+			if !unseen.MatchString(tag) || !strings.Contains(m[0], "value") {
+				pieces = append(pieces, m[1])
+			}
+		}
+	}
+	for _, piece := range pieces {
+		if strings.ContainsFunc(html.UnescapeString(piece), unicode.IsLetter) {
+			found = append(found, strings.TrimSpace(piece))
+		}
+	}
+	return found
+}
+
+func Test_Words_none_is_in_a_template(t *testing.T) {
+	for _, wrong := range []string{
+		`<p>Word</p>`, `Word`, `<p><%= x %> word</p>`, `<img alt="Word">`, `<img alt='Word'>`, `<a title="<%= x %> word">`,
+		`<input placeholder=Word>`, `<form aria-label="Wort">`, `<input type="submit" value="Word">`, `<p>كلمة</p>`, `<%= "Word" %>`,
+		"<p\n>Word", `<button value="x">Word</button>`, `<button value="x" title="Word">`,
+	} {
+		require.Len(t, ownWords(wrong), 1, wrong)
+	}
+	for _, right := range []string{
+		`<p class="word" id="<%= x %>-hint"><%= t("word") %> – &amp; 1</p>`, `<input type="hidden" name="_method" value="DELETE">`,
+		`<img alt="" src="/x.svg">`, `<button value="de"><%= if (x) { %><%= name %><% } %></button>`,
+	} {
+		require.Empty(t, ownWords(right), right)
+	}
+	for path, source := range sources(t, templates.Embedded(), ".html") {
+		require.Empty(t, ownWords(source), path)
+	}
+}
+
+// keysOfRunTime are the IDs that are put together as the program runs, by the expression
+// that does so.
+func keysOfRunTime() map[string][]string {
+	keys := map[string][]string{}
+	for _, f := range fields {
+		keys[`"heroes." + field`] = append(keys[`"heroes." + field`], "heroes."+f.name)
+		keys[`"heroes." + field + ".hint"`] = append(keys[`"heroes." + field + ".hint"`], "heroes."+f.name+".hint")
+	}
+	for status := range errorPages {
+		for _, part := range []string{"title", "text"} {
+			expression := fmt.Sprintf(`fmt.Sprintf("errors.%%d.%s"`, part)
+			keys[expression] = append(keys[expression], fmt.Sprintf("errors.%d.%s", status, part))
+		}
+	}
+	return keys
+}
+
+var (
+	inPages   = regexp.MustCompile(`\bt\(([^,)]+)`)
+	inActions = regexp.MustCompile(`(?m)^[^/\n]*\bsay\((?:c, )?([^,)]+)`)
+)
+
+func Test_Words_that_are_asked_for_are_there_and_no_others(t *testing.T) {
+	built := keysOfRunTime()
+	asked := map[string]bool{}
+	ask := func(where, expression string) {
+		if id, err := strconv.Unquote(expression); err == nil {
+			asked[id] = true
+			return
+		}
+		require.Contains(t, built, expression, "%s: which IDs are these? Add them to keysOfRunTime", where)
+		for _, id := range built[expression] {
+			asked[id] = true
+		}
+	}
+	for path, source := range sources(t, templates.Embedded(), ".html") {
+		for _, m := range inPages.FindAllStringSubmatch(source, -1) {
+			ask(path, m[1])
+		}
+	}
+	for path, source := range sources(t, os.DirFS("."), ".go") {
+		for _, m := range inActions.FindAllStringSubmatch(source, -1) {
+			if !strings.HasPrefix(m[0], "func ") && !strings.HasSuffix(path, "_test.go") {
+				ask(path, m[1])
+			}
+		}
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(asked)), slices.Collect(maps.Keys(textsOf(t, ownLanguage))))
+}
+
+func sources(t *testing.T, files fs.FS, ending string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, fs.WalkDir(files, ".", func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ending {
+			var file []byte
+			file, err = fs.ReadFile(files, path)
+			all[path] = string(file)
+		}
+		return err
+	}))
+	require.NotEmpty(t, all)
+	return all
+}
