@@ -16,7 +16,7 @@ import (
 func with(t *testing.T, env map[string]string) (c Config, err error) {
 	t.Helper()
 	envy.Temp(func() {
-		for _, name := range []string{"SESSION_SECRET", "SESSION_STORE", "SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "LOG_LEVEL", "PORT"} {
+		for _, name := range []string{"SESSION_SECRET", "SESSION_STORE", "SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "LOG_LEVEL", "PORT", "METRICS_ADDR"} {
 			if _, ok := env[name]; !ok && envy.Get(name, "") != "" {
 				t.Fatalf("%s is set where the tests run: unset it", name)
 			}
@@ -102,6 +102,7 @@ func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T)
 		"SESSION_STORE":        "memcached",
 		"LOG_LEVEL":            "loud",
 		"PORT":                 "70000",
+		"METRICS_ADDR":         "9090",
 	} {
 		_, err := with(t, map[string]string{"GO_ENV": "test", variable: value})
 		require.ErrorContains(t, err, variable+":")
