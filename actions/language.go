@@ -115,17 +115,22 @@ func LanguageUpdate(c buffalo.Context) error {
 // application's own that can be asked for: whatever a Referer says, no redirect leaves
 // the host, and none leads to what is only ever sent, such as a form with an error.
 func back(c buffalo.Context) string {
-	from, err := url.Parse(c.Request().Referer())
-	if err != nil || from.Host != c.Request().Host {
-		return "/"
-	}
+	path, _ := cameFrom(c)
 	for _, page := range c.Value("routes").(buffalo.RouteList) {
-		path := strings.TrimSuffix(page.Path, "/")
-		if page.Method == http.MethodGet && path == strings.TrimSuffix(from.Path, "/") {
+		if page.Method == http.MethodGet && strings.TrimSuffix(page.Path, "/") == path {
 			return cmp.Or(path, "/")
 		}
 	}
 	return "/"
+}
+
+// cameFrom is the path of the page on this host that the visitor came from.
+func cameFrom(c buffalo.Context) (path string, ok bool) {
+	from, err := url.Parse(c.Request().Referer())
+	if err != nil || from.Host == "" || from.Host != c.Request().Host {
+		return "", false
+	}
+	return strings.TrimSuffix(from.Path, "/"), true
 }
 
 // say is the helper t, for actions: the words of that ID in the visitor's language.
