@@ -39,6 +39,7 @@ func App(store *session.Store) *buffalo.App {
 	app.ErrorHandlers = buffalo.ErrorHandlers{0: showError}
 
 	app.Use(speak)              // the words of every page, in the visitor's language
+	app.Use(offerInspector)     // a link to it, but not in production
 	app.Use(session.Middleware) // 503 while the sessions cannot be reached
 
 	app.GET("/", HeroesNew)
@@ -47,6 +48,12 @@ func App(store *session.Store) *buffalo.App {
 	app.GET("/success", HeroesSuccess)
 	app.DELETE("/session", SessionDestroy)
 	app.POST("/language", LanguageUpdate)
+	if Production(env) {
+		app.GET("/session", SessionHidden) // without it the answer would be 405
+	} else {
+		app.GET("/session", SessionShow)
+		app.POST("/session", SessionTamper)
+	}
 
 	return app
 }

@@ -176,7 +176,7 @@ func Test_Language_leads_back_to_the_page_and_never_to_another_host(t *testing.T
 		host + "/success?x=1#y":                 "/success",
 		"https" + host[4:] + "/success":         "/success",
 		host + "/heroes":                        "/", // the form with its errors
-		host + "/session":                       "/",
+		host + "/session":                       "/session",
 		host + "/language":                      "/",
 		host + "/nowhere":                       "/",
 		"/success":                              "/",

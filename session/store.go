@@ -219,7 +219,9 @@ func (s *Store) Ping(ctx context.Context) error {
 type Info struct {
 	New          bool          // the visitor had no session when the request came
 	Size         int           // bytes of what is sealed: the cookie's value, or the record on the server
+	OnServer     bool          // the cookie holds a token alone: Options.Backend keeps the rest
 	Secret       int           // which secret sealed it: 0 is the newest
+	Secrets      int           // how many secrets the store has
 	Created      time.Time     // when it began, or was renewed
 	LastUse      time.Time     // when it was last used, exact to half of the idle timeout
 	IdleLeft     time.Duration // until it ends unless it is used; as LifetimeLeft if it never idles
@@ -229,16 +231,17 @@ type Info struct {
 // Info describes the session as the request brought it.
 func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
 	st := exchangeOf(r).find(session)
+	info := Info{New: true, OnServer: s.options.Backend != nil, Secrets: len(s.keys)}
 	if st == nil || !st.loaded {
-		return Info{New: true}
+		return info
 	}
 	idle, lifetime := s.left(st.was, time.Now())
-	return Info{
-		Size:         st.size,
-		Secret:       st.key,
-		Created:      time.Unix(st.was.created, 0),
-		LastUse:      time.Unix(st.was.touched, 0),
-		IdleLeft:     min(idle, lifetime),
-		LifetimeLeft: lifetime,
-	}
+	info.New = false
+	info.Size = st.size
+	info.Secret = st.key
+	info.Created = time.Unix(st.was.created, 0)
+	info.LastUse = time.Unix(st.was.touched, 0)
+	info.IdleLeft = min(idle, lifetime)
+	info.LifetimeLeft = lifetime
+	return info
 }
