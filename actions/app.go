@@ -39,7 +39,6 @@ func App(store *session.Store) *buffalo.App {
 	app.ErrorHandlers = buffalo.ErrorHandlers{0: showError}
 
 	app.Use(speak)              // the words of every page, in the visitor's language
-	app.Use(offerInspector)     // a link to it, but not in production
 	app.Use(session.Middleware) // 503 while the sessions cannot be reached
 
 	app.GET("/", HeroesNew)

@@ -124,7 +124,7 @@ func errorPage(status int, cause error, c buffalo.Context) (page []byte, err err
 		page, err = withoutFlash(c, "errors/error.html")
 		return err
 	}
-	err = speak(offerInspector(render))(c) // 404 and 405 have not been through them
+	err = speak(render)(c) // 404 and 405 have not been through it
 	return page, err
 }
 

@@ -45,16 +45,6 @@ type attribute struct{ Name, Text string }
 
 type entry struct{ Key, Type, Value string }
 
-// offerInspector has the pages lead to the inspector, where there is one.
-func offerInspector(next buffalo.Handler) buffalo.Handler {
-	return func(c buffalo.Context) error {
-		if !Production(c.Value("env").(string)) {
-			c.Set("inspector", true)
-		}
-		return next(c)
-	}
-}
-
 // SessionShow shows the session inspector.
 func SessionShow(c buffalo.Context) error {
 	cookie, err := ownCookie(c)
@@ -144,7 +134,8 @@ func asSet(cookie *http.Cookie, o *sessions.Options, info session.Info) *http.Co
 
 // serverStore names the server that keeps the sessions, as far as the environment says.
 func serverStore() string {
-	if store := envy.Get("SESSION_STORE", ""); store == "database" || store == "redis" {
+	store, _, _ := strings.Cut(envy.Get("SESSION_STORE", ""), ",")
+	if store == "database" || store == "redis" {
 		return store
 	}
 	return "server"

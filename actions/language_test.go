@@ -240,7 +240,7 @@ func Test_Language_a_cache_is_told_that_the_words_depend_on_it(t *testing.T) {
 	varies(b.post("/heroes", superman()), 303, 1)
 	varies(b.get("/success"), 200, 1)
 	varies(b.get("/slow"), 409, 1)
-	for _, path := range []string{"/healthz", "/readyz", "/robots.txt", "/favicon.svg", files.Path("assets/application.css")} {
+	for _, path := range []string{"/healthz", "/readyz", "/robots.txt", "/assets/favicon.svg", files.Path("assets/application.css")} {
 		varies(b.get(path), 200, 0)
 	}
 	b.post("/heroes", superman())

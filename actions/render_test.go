@@ -37,7 +37,7 @@ func Test_pages_are_Buffalo_s_byte_for_byte(t *testing.T) {
 					data := render.Data{
 						"session": session, "flash": flash, "hero": hero, "wrong": wrong, "focus": "name",
 						"title": "A title", "text": "& a text", "details": "", "languages": []string{"de", "en-US"},
-						"inspector": len(wrong) == 0, "seen": seen, "copied": tamper("value"),
+						"env": map[bool]string{true: "test", false: "production"}[len(wrong) == 0], "seen": seen, "copied": tamper("value"),
 						"choices": []choice{{"<language.code>", "English"}, {"ar", "<العربية>"}},
 						"once": func(_ string, block plush.HelperContext) (template.HTML, error) {
 							text, err := block.Block()
