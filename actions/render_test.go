@@ -21,7 +21,7 @@ func Test_pages_are_Buffalo_s_byte_for_byte(t *testing.T) {
 	stock := render.New(render.Options{
 		HTMLLayout:  "application.html",
 		TemplatesFS: templates.Embedded(),
-		Helpers:     render.Helpers{"asset": asset},
+		Helpers:     render.Helpers{"asset": asset, "production": Production},
 	})
 	hero := map[string]any{"name": `<b>Zoë</b> "<%= 1 %>"`, "alter_ego": `C:\\`, "catch_phrase": "字 & 'x'"}
 	seen := inspection{
