@@ -35,7 +35,16 @@ type dictionary struct {
 	matcher  language.Matcher
 	speakers []*speaker
 	choices  []choice
+
+	heard  sync.Map // what was asked for, and who speaks it
+	number atomic.Int64
 }
+
+// What is asked for is remembered, for most browsers ask alike, up to so many and so long.
+const (
+	maxHeard  = 1000
+	maxAsking = 200 // bytes
+)
 
 // A choice is a language as the pages offer it, named in its own words.
 type choice struct {
@@ -142,7 +151,14 @@ func (d *dictionary) speaker(chosen, accepted string) *speaker {
 	if chosen == "" && accepted == "" {
 		return d.speakers[0]
 	}
+	asked := chosen + "," + accepted
+	if s, ok := d.heard.Load(asked); ok {
+		return s.(*speaker)
+	}
 	_, i := language.MatchStrings(d.matcher, chosen, accepted)
+	if len(asked) <= maxAsking && d.number.Add(1) <= maxHeard {
+		d.heard.Store(asked, d.speakers[i])
+	}
 	return d.speakers[i]
 }
 

@@ -250,3 +250,18 @@ func Test_Language_a_cache_is_told_that_the_words_depend_on_it(t *testing.T) {
 	memory.SetDown(false)
 	varies(b.post("/heroes", superman()), 403, 1)
 }
+
+func Test_Language_what_is_asked_for_is_remembered_up_to_a_bound(t *testing.T) {
+	d := newDictionary(words.AvailableLanguages())
+	german := d.speaker("", "de-DE,de;q=0.9")
+	require.Equal(t, "de", german.names[0])
+	require.Same(t, german, d.speaker("", "de-DE,de;q=0.9"))
+	require.Equal(t, "fr", d.speaker("fr", "de-DE,de;q=0.9").names[0])
+	for i := range 2 * maxHeard {
+		require.Equal(t, "es", d.speaker("", fmt.Sprintf("es;q=0.9%d", i)).names[0])
+	}
+	require.Equal(t, "ar", d.speaker("", "ar;"+strings.Repeat(" ", maxAsking)+"q=1").names[0])
+	kept := 0
+	d.heard.Range(func(any, any) bool { kept++; return true })
+	require.LessOrEqual(t, kept, maxHeard)
+}
