@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"time"
@@ -218,6 +219,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // Info is what a page may tell about a session: nothing in it opens one.
 type Info struct {
 	New          bool          // the visitor had no session when the request came
+	ID           string        // on a server what Store.Revoke takes, to be kept with whose it is; else ""
 	Size         int           // bytes of what is sealed: the cookie's value, or the record on the server
 	OnServer     bool          // the cookie holds a token alone: Options.Backend keeps the rest
 	Secret       int           // which secret sealed it: 0 is the newest
@@ -237,6 +239,9 @@ func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
 	}
 	idle, lifetime := s.left(st.was, time.Now())
 	info.New = false
+	if info.OnServer {
+		info.ID = hex.EncodeToString(st.place.key[:])
+	}
 	info.Size = st.size
 	info.Secret = st.key
 	info.Created = time.Unix(st.was.created, 0)

@@ -305,6 +305,9 @@ func Sessions(t *testing.T, b session.Backend) {
 		}))
 		require.Len(t, entries, 1)
 		require.WithinDuration(t, time.Now(), entries[0].Created, 5*time.Second)
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.Equal(t, entries[0].ID, v.store.Info(r, s).ID, "and tells it to the application")
+		})
 		renew(v)
 		ended, err := v.store.Revoke(t.Context(), name, entries[0].ID)
 		require.NoError(t, err)
