@@ -4,6 +4,7 @@ package actions
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -156,7 +157,11 @@ func readBody(w http.ResponseWriter, r *http.Request) (status int, err error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
 		return http.StatusUnsupportedMediaType, errType
 	}
-	if err := r.ParseForm(); err != nil {
+	err = r.ParseForm()
+	if err == nil {
+		_, err = io.Copy(io.Discard, r.Body) // a form is read of a POST alone
+	}
+	if err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return http.StatusRequestEntityTooLarge, err
 		}

@@ -78,13 +78,16 @@ func Test_App_refuses_a_body_over_64_KiB(t *testing.T) {
 	form.Set("padding", strings.Repeat("x", maxBody-200))
 	b.Equal(http.StatusSeeOther, b.post("/heroes", form).Code)
 
-	r, err := http.NewRequest("POST", "/heroes", strings.NewReader(strings.Repeat("x", maxBody+1)))
-	b.NoError(err)
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.ContentLength = -1 // chunked
-	w := httptest.NewRecorder()
-	b.handler.ServeHTTP(w, r)
-	b.Equal(http.StatusRequestEntityTooLarge, w.Code)
+	for _, request := range []string{"POST /heroes", "DELETE /session", "GET /"} {
+		method, path, _ := strings.Cut(request, " ")
+		r, err := http.NewRequest(method, path, strings.NewReader(strings.Repeat("x", maxBody+1)))
+		b.NoError(err)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.ContentLength = -1 // chunked
+		w := httptest.NewRecorder()
+		b.handler.ServeHTTP(w, r)
+		b.Equal(http.StatusRequestEntityTooLarge, w.Code, request)
+	}
 }
 
 func Test_App_overrides_the_method_for_DELETE_in_the_body_alone(t *testing.T) {

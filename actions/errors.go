@@ -31,7 +31,7 @@ func ShowSaveError(app func() *buffalo.App) func(http.ResponseWriter, *http.Requ
 // fail answers with the page of an error that was met outside of app's routes. It goes
 // through app's own handler of unknown paths, which is how Buffalo makes a context.
 func fail(app *buffalo.App, w http.ResponseWriter, r *http.Request, status int, err error) {
-	r = r.Clone(context.WithValue(r.Context(), failureKey{}, failure{status, err}))
+	r = r.Clone(context.WithValue(r.Context(), failureKey{}, failure{r.URL.Path, status, err}))
 	r.Method, r.URL.Path = http.MethodGet, "/errors"
 	app.ServeHTTP(w, r)
 }
@@ -39,6 +39,7 @@ func fail(app *buffalo.App, w http.ResponseWriter, r *http.Request, status int, 
 type failureKey struct{}
 
 type failure struct {
+	path   string // that was asked for
 	status int
 	cause  error
 }
@@ -58,14 +59,15 @@ func saveStatus(err error) int {
 // every page. What went wrong goes to the log and, in development, to the page.
 // The page neither shows nor uses up the flash, which waits for the next one.
 func showError(status int, err error, c buffalo.Context) error {
+	path := c.Request().URL.Path
 	if f, ok := c.Value(failureKey{}).(failure); ok {
-		status, err = f.status, f.cause
+		path, status, err = f.path, f.status, f.cause
 	}
 	if status == http.StatusServiceUnavailable {
 		c.Response().Header().Set("Retry-After", session.RetryAfter)
 	}
 	if status == http.StatusMethodNotAllowed {
-		c.Response().Header().Set("Allow", allowed(c))
+		c.Response().Header().Set("Allow", allowed(c, path))
 	}
 	logger := c.Logger().WithField("request_id", requestID(c))
 	if status >= http.StatusInternalServerError {
@@ -85,10 +87,10 @@ func showError(status int, err error, c buffalo.Context) error {
 
 // allowed are the methods that the path has, or those that there are (RFC 9110, section
 // 15.5.6).
-func allowed(c buffalo.Context) string {
+func allowed(c buffalo.Context, path string) string {
 	methods := map[string]bool{}
 	for _, route := range c.Value("app").(*buffalo.App).Routes() {
-		if strings.Trim(route.Path, "/") == strings.Trim(c.Request().URL.Path, "/") {
+		if strings.Trim(route.Path, "/") == strings.Trim(path, "/") {
 			methods[route.Method] = true
 		}
 	}

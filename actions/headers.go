@@ -23,7 +23,7 @@ var headers = map[string][]string{
 // transportSecurity has browsers use https alone for two years, in production.
 var transportSecurity = []string{"max-age=63072000; includeSubDomains"}
 
-// secure sets the headers, and answers a method that nothing here has with 405.
+// secure sets the headers.
 func secure(next http.Handler, production bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

@@ -188,8 +188,8 @@ func Test_Inspector_a_changed_copy_is_refused(t *testing.T) {
 		}
 		b.Equal(own, b.jar[b.app.SessionName])
 		b.Equal("Superman", b.session()["name"])
-		b.NotContains(b.log.String(), "level=warning")
-		b.NotContains(b.log.String(), "level=error")
+		b.NotContains(b.log.String(), `"level":"WARN"`)
+		b.NotContains(b.log.String(), `"level":"ERROR"`)
 	}
 }
 

@@ -25,6 +25,7 @@ const ownLanguage = "en-us"
 
 var (
 	words     = mustLoad(choose(inProduction, locales.Embedded, locales.FS))
+	loading   sync.RWMutex // of words: what is loaded anew changes what is read
 	languages atomic.Pointer[dictionary]
 )
 
@@ -91,7 +92,7 @@ func rank(name string) int {
 func speak(next buffalo.Handler) buffalo.Handler {
 	return func(c buffalo.Context) error {
 		if c.Value("env") == "development" { // what was changed shows at once
-			if err := words.Load(); err != nil {
+			if err := reload(); err != nil {
 				return err
 			}
 			languages.Store(newDictionary(words.AvailableLanguages()))
@@ -108,6 +109,12 @@ func speak(next buffalo.Handler) buffalo.Handler {
 		}
 		return next(c)
 	}
+}
+
+func reload() error {
+	loading.Lock()
+	defer loading.Unlock()
+	return words.Load()
 }
 
 // LanguageUpdate keeps the language that the visitor chose, and leads back.
@@ -176,6 +183,8 @@ func (s *speaker) say(id string, arguments ...any) string {
 
 // translate falls back to the application's own language, and then to the ID.
 func (s *speaker) translate(id string, arguments ...any) string {
+	loading.RLock()
+	defer loading.RUnlock()
 	for _, name := range s.names {
 		if said, err := words.TranslateWithLang(name, id, arguments...); err == nil && said != id {
 			return said

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"heroes/session/backendtest"
@@ -149,6 +150,20 @@ func Test_Language_a_choice_keeps_the_session_and_all_that_is_in_it(t *testing.T
 		b.Contains(page, text, "the flash waited, too")
 	}
 	b.Contains(page, `<html lang="de"`)
+}
+
+// With -race.
+func Test_Language_in_development_pages_are_shown_while_words_are_loaded(t *testing.T) {
+	b := open(t, "development")
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 4 {
+				b.raw("POST", "/heroes", "name="+strings.Repeat("x", 101), "Content-Type", "application/x-www-form-urlencoded")
+			}
+		})
+	}
+	all.Wait()
 }
 
 func Test_Language_one_without_words_is_refused(t *testing.T) {

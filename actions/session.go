@@ -19,8 +19,9 @@ func SessionDestroy(c buffalo.Context) error {
 	return c.Redirect(http.StatusSeeOther, "/")
 }
 
-// cookiesBlocked is true for a visitor who comes from a page of ours, which leads here only
-// with a session, and brings no cookie: a redirect and its flash would say nothing to them.
+// cookiesBlocked is true for a visitor who comes from a page of ours and brings no cookie: the
+// browser keeps none, or it has come back to a page whose session has ended. Who keeps none
+// would never see the flash of a redirect.
 func cookiesBlocked(c buffalo.Context) bool {
 	_, err := c.Request().Cookie(SessionName())
 	_, ours := cameFrom(c)

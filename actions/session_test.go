@@ -60,11 +60,11 @@ func Test_Health_answers_without_a_cookie_and_without_a_session(t *testing.T) {
 	}
 }
 
-func Test_Session_whose_cookie_the_browser_does_not_keep_is_said_to_need_one(t *testing.T) {
+func Test_Session_whose_cookie_does_not_come_back_is_said_to_be_over_or_not_kept(t *testing.T) {
 	b := open(t)
 	res := b.raw("GET", "/success", "", "Referer", "http://example.com/heroes/new")
 	b.Equal(http.StatusOK, res.Code, "no redirect, which could loop")
-	b.Contains(res.Body.String(), "a session needs one")
+	b.Contains(res.Body.String(), "keeps no cookies")
 	b.Contains(res.Body.String(), `<form action="/heroes"`)
 
 	for _, elsewhere := range []string{"", "http://evil.example/", "://"} {
@@ -74,4 +74,9 @@ func Test_Session_whose_cookie_the_browser_does_not_keep_is_said_to_need_one(t *
 	cookie := b.app.SessionName + "=" + b.jar[b.app.SessionName]
 	res = b.raw("GET", "/success", "", "Referer", "http://example.com/", "Cookie", cookie)
 	b.Equal("/", res.Header().Get("Location"), "this one keeps cookies")
+
+	b.get("/") // the flash is read and the cookie is gone
+	b.header["Referer"] = "http://example.com/"
+	back := b.get("http://example.com/success") // the button Back
+	b.Contains(back.Body.String(), "Your session has ended, or", "this one keeps cookies, too")
 }

@@ -163,7 +163,7 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-test("a browser that keeps no cookies is told that a session needs one", async (t) => {
+test("a browser that keeps no cookies is told so", async (t) => {
   const profile = mkdtempSync(join(tmpdir(), "heroes-profile-"));
   mkdirSync(join(profile, "Default"));
   const settings = { profile: { default_content_setting_values: { cookies: 2 } } }; // as a visitor blocks them

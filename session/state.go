@@ -108,6 +108,7 @@ func (st *state) open(ctx context.Context, name string, c *http.Cookie) Reason {
 	if c.Quoted { // a second spelling of the same value
 		return Refused
 	}
+	st.moved = false // if at all, the cookie before did
 	var (
 		plain string
 		key   int

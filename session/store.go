@@ -23,7 +23,8 @@ type Options struct {
 
 	// FromCookies has a Store with a Backend take over the sessions that one without
 	// it sealed in cookies, under the same secrets and name, so that nobody is signed
-	// out by the change. Leave it out once Lifetime has passed: a copy of a cookie
+	// out by the change. Change all processes at once: one that still has no Backend
+	// refuses the tokens. Leave it out once Lifetime has passed: a copy of a cookie
 	// from before the last change of its session opens that session as it was then,
 	// signed out or not, as it does without a Backend. Default: they are refused.
 	FromCookies bool

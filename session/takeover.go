@@ -50,7 +50,9 @@ func (st *state) takeOver(ctx context.Context, name, value string) (plain string
 				st.place, st.moved = to, true
 				return plain, 0, nil
 			}
-			st.abandon(ctx, to) // another request came first
+			if err == nil { // another request came first; after an error, what was written may lead there
+				st.abandon(ctx, to)
+			}
 		}
 		if err != nil {
 			st.err = err

@@ -106,6 +106,18 @@ func Test_12_an_answer_that_is_lost_loses_no_session_and_no_change(t *testing.T)
 	}
 }
 
+// A session that moves here from a cookie is written, and then what leads to it: the
+// first answer to that, and the second try, are lost.
+func Test_12_an_outage_while_a_session_moves_here_ends_it_not(t *testing.T) {
+	memory := &Memory{}
+	sealed := open(t, nil, session.Options{})
+	sealed.set("name", "Superman")
+	failing := sealed.at(open(t, &losing{&losing{memory, 2, true}, 3, false}, session.Options{FromCookies: true}))
+	require.Equal(t, http.StatusServiceUnavailable, failing.set("name", "Batman").StatusCode)
+	require.Equal(t, sealed.cookie, failing.cookie)
+	require.Equal(t, "Superman", sealed.at(open(t, memory, session.Options{FromCookies: true})).values()["name"])
+}
+
 func Test_12_a_visitor_who_leaves_does_not_stop_a_change_half_way(t *testing.T) {
 	v := open(t, &Memory{}, session.Options{})
 	ctx, leave := context.WithCancel(t.Context())

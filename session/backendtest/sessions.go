@@ -368,6 +368,21 @@ func Sessions(t *testing.T, b session.Backend) {
 		require.Empty(t, stolen.values(), "or was renewed")
 	})
 
+	t.Run("05: a cookie whose session moved here and ended shuts out none behind it", func(t *testing.T) {
+		store := open(t, b, session.Options{FromCookies: true})
+		planted, real := open(t, nil, session.Options{}), open(t, nil, session.Options{})
+		planted.set("name", "Luthor")
+		real.set("name", "Superman")
+		destroy(planted.at(store))
+		v := real.at(store)
+		v.cookie = planted.cookie + "; " + name + "=" + real.cookie
+		require.Equal(t, "Superman", v.values()["name"])
+
+		v.cookie = planted.cookie + "; " + name + "=" + v.cookie
+		res := v.visit(func(http.ResponseWriter, *http.Request, *sessions.Session) {})
+		require.Empty(t, res.Header["Set-Cookie"], "the token behind it did not just move here")
+	})
+
 	t.Run("13: two requests at once move a session in a cookie to one place", func(t *testing.T) {
 		sealed := open(t, nil, session.Options{})
 		sealed.set("name", "Superman")
