@@ -41,10 +41,9 @@ type dictionary struct {
 	number atomic.Int64
 }
 
-// What is asked for is remembered, for most browsers ask alike, up to so many and so long.
 const (
-	maxHeard  = 1000
-	maxAsking = 200 // bytes
+	maxHeard  = 1000 // that are remembered: most browsers ask alike
+	maxAsking = 200  // bytes that are listened to
 )
 
 // A choice is a language as the pages offer it, named in its own words.
@@ -158,12 +157,13 @@ func (d *dictionary) speaker(chosen, accepted string) *speaker {
 	if chosen == "" && accepted == "" {
 		return d.speakers[0]
 	}
+	accepted = accepted[:min(len(accepted), maxAsking)]
 	asked := chosen + "," + accepted
 	if s, ok := d.heard.Load(asked); ok {
 		return s.(*speaker)
 	}
 	_, i := language.MatchStrings(d.matcher, chosen, accepted)
-	if len(asked) <= maxAsking && d.number.Add(1) <= maxHeard {
+	if d.number.Add(1) <= maxHeard {
 		d.heard.Store(asked, d.speakers[i])
 	}
 	return d.speakers[i]

@@ -275,7 +275,8 @@ func Test_Language_what_is_asked_for_is_remembered_up_to_a_bound(t *testing.T) {
 	for i := range 2 * maxHeard {
 		require.Equal(t, "es", d.speaker("", fmt.Sprintf("es;q=0.9%d", i)).names[0])
 	}
-	require.Equal(t, "ar", d.speaker("", "ar;"+strings.Repeat(" ", maxAsking)+"q=1").names[0])
+	require.Equal(t, "ar", d.speaker("", "ar,"+strings.Repeat("de,", maxAsking)).names[0])
+	require.Equal(t, ownLanguage, d.speaker("", strings.Repeat("x", maxAsking)+",ar").names[0], "as far as it is listened to")
 	kept := 0
 	d.heard.Range(func(any, any) bool { kept++; return true })
 	require.LessOrEqual(t, kept, maxHeard)
