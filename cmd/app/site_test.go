@@ -36,6 +36,7 @@ type site struct {
 	server *http.Server
 	addr   string
 	log    printed
+	secret string
 	good   string // the good visitor's cookie, name=value
 	memory bool   // the sessions are on a server, not in cookies
 }
@@ -45,9 +46,9 @@ const goodHero = "Good Visitor"
 // serveSite serves a site until the test ends. Its sessions are in backend, or in cookies.
 func serveSite(t *testing.T, backend session.Backend, change ...func(*http.Server)) *site {
 	t.Helper()
-	s := &site{memory: backend != nil}
+	s := &site{memory: backend != nil, secret: session.NewSecret()}
 	var err error
-	s.store, err = session.New([][]byte{[]byte(session.NewSecret())}, session.Options{
+	s.store, err = session.New([][]byte{[]byte(s.secret)}, session.Options{
 		Backend: backend,
 		OnError: actions.ShowSaveError(func() *buffalo.App { return s.app }),
 		OnEvent: func(ctx context.Context, e session.Event) { actions.LogSession(ctx, s.app.Logger, e) },
