@@ -80,13 +80,24 @@ func eachStore(t *testing.T, f func(t *testing.T, s *site)) {
 
 // printed is what was written to it, by any number of goroutines.
 type printed struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu      sync.Mutex
+	text    bytes.Buffer
+	stopped bool
+}
+
+// stop has what is written from now on forgotten.
+func (p *printed) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
 }
 
 func (p *printed) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.stopped {
+		return len(b), nil
+	}
 	return p.text.Write(b)
 }
 
