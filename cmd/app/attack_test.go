@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,8 +156,8 @@ func Test_Attack_by_fixation_and_replay(t *testing.T) {
 	})
 }
 
-// attacks with words in a field
-var words = []string{
+// markup is what someone may type who wants it to be more than text.
+var markup = []string{
 	`<evil>`, `"><evil x="`, `' onfocus='evil()' '`, `" autofocus onfocus="evil()" "`, `</title><evil>`, `--><evil><!--`,
 	`]]><evil>`, `</bdi></h1><evil/>`, `javascript:evil()`, `&lt;evil&gt;`, `&#60;evil&#62;`, `<%= evil %>`, `<% let title = "evil" %>`,
 	`%><evil><%`, `{{.Name}}`, `{{html "<evil>"}}`, `${evil}`, `<evil`, `<<evil>`, `+ADw-evil+AD4-`, `\u003cevil>`,
@@ -187,7 +188,7 @@ func Test_Attack_by_markup_in_each_field_and_language(t *testing.T) {
 		harmless := pages(t, language, "harmless")
 		require.Contains(t, harmless[0], `<html lang="`+language+`"`)
 		require.Equal(t, 5, strings.Count(harmless[3], "harmless"), "title, flash and three values")
-		for _, word := range words {
+		for _, word := range markup {
 			t.Run(language+" "+word, func(t *testing.T) {
 				for i, page := range pages(t, language, word) {
 					require.Equal(t, harmless[i], strings.ReplaceAll(page, html.EscapeString(word), "harmless"))
@@ -322,7 +323,7 @@ func Test_Attack_by_another_method(t *testing.T) {
 			{"GET for a POST", post("/success", "_method=GET", from), 405},
 			{"X-HTTP-Method-Override", post("/session", "", from, "X-HTTP-Method-Override: DELETE", "X-Method-Override: DELETE"), 405},
 			{"a hero by GET", request("GET /heroes?"+hero("Evil"), from), 405},
-			{"a hero by HEAD and back", request("GET /heroes/new?"+hero("Evil"), from), 200},
+			{"a hero in the query of the form", request("GET /heroes/new?"+hero("Evil"), from), 200},
 			{"a language by GET", request("GET /language?language=de", from), 405},
 			{"TRACE", request("TRACE /", from), 405},
 			{"CONNECT to a host", request("CONNECT evil.example:443", from), 404},
@@ -385,28 +386,36 @@ func Test_Attack_by_redirect(t *testing.T) {
 	s.noHarm(t)
 }
 
-// Files that are not public never come, neither from disk nor from the binary.
-func Test_Attack_on_the_files(t *testing.T) {
-	s := serveSite(t, nil)
-	for _, path := range []string{
-		"/assets/../../go.mod", "/assets/../../../../../../etc/passwd", "/assets/%2e%2e/%2e%2e/go.mod", "/assets/%2e%2e%2f%2e%2e%2fgo.mod",
-		"/assets/..%2f..%2fgo.mod", `/assets/..\..\go.mod`, "/assets/..%5c..%5cgo.mod", "/assets/%252e%252e/go.mod", "/assets/.../go.mod",
-		"/assets/....//....//go.mod", "/assets/..;/go.mod", "/assets/application.css%00", "/assets/application.css%00.svg", "/assets/%00",
-		"/assets//application.css", "/assets//etc/passwd", "/assets/%2fetc%2fpasswd", "/assets///etc/passwd", "/assets/C:/windows/win.ini",
-		"/assets/", "/assets", "/assets/.", "/assets/..", "/assets/embed.go", "/embed.go", "/public/embed.go", "/../public/embed.go", "/.git/config",
-		"/database.yml", "/tmp/session_secret", "/assets/../../tmp/session_secret", "/templates/application.plush.html", "/assets/~root",
-		"/assets/file:///etc/passwd", "/assets/application.css/../../embed.go", "/favicon.svg/../embed.go", "/robots.txt/", "/robots.txt%2f..%2fembed.go",
-		"/assets/application-" + strings.Repeat("0", 64) + ".css", "/assets/" + strings.Repeat("a", 9000), "/assets/" + strings.Repeat("../", 3000),
-	} {
+// notPublic are paths to files that are none of the public ones.
+var notPublic = []string{
+	"/assets/../../go.mod", "/assets/../../../../../../etc/passwd", "/assets/%2e%2e/%2e%2e/go.mod", "/assets/%2e%2e%2f%2e%2e%2fgo.mod",
+	"/assets/..%2f..%2fgo.mod", `/assets/..\..\go.mod`, "/assets/..%5c..%5cgo.mod", "/assets/%252e%252e/go.mod", "/assets/.../go.mod",
+	"/assets/....//....//go.mod", "/assets/..;/go.mod", "/assets/application.css%00", "/assets/application.css%00.svg", "/assets/%00",
+	"/assets//application.css", "/assets//etc/passwd", "/assets/%2fetc%2fpasswd", "/assets///etc/passwd", "/assets/C:/windows/win.ini",
+	"/assets/", "/assets", "/assets/.", "/assets/..", "/assets/embed.go", "/embed.go", "/public/embed.go", "/../public/embed.go", "/.git/config",
+	"/assets/%2e%2e/secret.txt", "/assets/%2e%2e/%2e%2e/database.yml", "/assets/%2e%2e/%2e%2e/tmp/session_secret", "/secret.txt",
+	"/database.yml", "/tmp/session_secret", "/assets/../../tmp/session_secret", "/templates/application.plush.html", "/assets/~root",
+	"/assets/file:///etc/passwd", "/assets/application.css/../../embed.go", "/favicon.svg/../embed.go", "/robots.txt/", "/robots.txt%2f..%2fembed.go",
+	"/assets/application-" + strings.Repeat("0", 64) + ".css", "/assets/" + strings.Repeat("a", 9000), "/assets/" + strings.Repeat("../", 3000),
+}
+
+func attackFiles(t *testing.T, addr string) {
+	for _, path := range notPublic {
 		t.Run(path[:min(len(path), 60)], func(t *testing.T) {
-			a := s.ask(t, request("GET "+path, "Cookie: "+s.good))
-			require.True(t, a.is(301, 307, 403, 404), a.Status)
-			require.Empty(t, a.cookie())
-			for _, word := range []string{"module heroes", "package public", "root:", "application.css</a>", "url:", "yield"} {
-				require.NotContains(t, a.text, word)
+			answers := send(t, addr, request("GET "+path), 1)
+			require.Len(t, answers, 1)
+			require.True(t, answers[0].is(301, 307, 403, 404), answers[0].Status)
+			require.Empty(t, answers[0].cookie())
+			for _, word := range []string{"module heroes", "package public", "root:", "application.css</a>", "idlepool", "yield", "a secret"} {
+				require.NotContains(t, answers[0].text, word)
 			}
 		})
 	}
+}
+
+func Test_Attack_on_the_files(t *testing.T) {
+	s := serveSite(t, nil)
+	attackFiles(t, s.addr)
 	s.noHarm(t)
 }
 
@@ -563,7 +572,7 @@ func Test_Attack_by_smuggling(t *testing.T) {
 		{"a target with another host and origin", post("http://evil.example/heroes", good, "Origin: https://"+host), []int{403}},
 		{"TLS to one who speaks none", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", []int{400}},
 		{"two requests at once", request("GET /robots.txt") + request("GET /healthz"), []int{200, 200}},
-		{"a hundred at once", strings.Repeat(request("GET /healthz"), 100), slicesRepeat(200, 100)},
+		{"a hundred at once", strings.Repeat(request("GET /healthz"), 100), slices.Repeat([]int{200}, 100)},
 		{"a good one behind a refused one", post("/heroes", good, "Origin: "+evilOrigin) + request("GET /healthz"), []int{403, 200}},
 		{"a form behind what is too large", request("POST /heroes", formType, "Content-Length: 99999") + good + smuggled, []int{413}},
 	} {
@@ -575,15 +584,8 @@ func Test_Attack_by_smuggling(t *testing.T) {
 	}
 }
 
-func slicesRepeat(status, n int) (all []int) {
-	for range n {
-		all = append(all, status)
-	}
-	return all
-}
-
-// closed is how long the server took to close the connection on which raw was sent, a byte
-// each tenth of a second after it.
+// closed sends raw, and then a byte every tenth of a second. It gives how long it took the
+// server to close the connection, and what it had answered.
 func (s *site) closed(t *testing.T, raw string) (after time.Duration, answered string) {
 	conn := s.dial(t, raw)
 	start := time.Now()
