@@ -616,6 +616,7 @@ func Test_Attack_slowly(t *testing.T) {
 		{"a first line without end", "GET /", 5 * time.Second, ""},
 		{"a body without end", request("POST /heroes", formType, "Content-Length: 5000") + "name=", 6 * time.Second, "HTTP/1.1 400"},
 		{"a body in chunks without end", chunked("fff\r\nname="), 6 * time.Second, "HTTP/1.1 400"},
+		{"a body that is too large and does not come", request("POST /heroes", formType, "Content-Length: 99999"), 0, "HTTP/1.1 413"},
 		{"a header behind an answer", request("GET /healthz") + "GET / HTTP/1.1\r\nX-Slow: ", 5 * time.Second, "HTTP/1.1 200"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
