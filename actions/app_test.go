@@ -17,7 +17,7 @@ import (
 
 func Test_App_gives_no_cookie_to_a_visitor_who_stored_nothing(t *testing.T) {
 	b := open(t)
-	for _, path := range []string{"/", "/heroes/new", "/nowhere", "/robots.txt", "/favicon.svg", files.Path("assets/application.css")} {
+	for _, path := range []string{"/", "/heroes/new", "/nowhere", "/robots.txt", "/assets/favicon.svg", files.Path("assets/application.css")} {
 		b.get(path)
 		b.Empty(b.jar, path)
 	}

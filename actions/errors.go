@@ -118,17 +118,22 @@ func errorPage(status int, cause error, c buffalo.Context) (page []byte, err err
 		details = fmt.Sprintf("%v\n\n%s", cause, debug.Stack())
 	}
 	render := func(c buffalo.Context) error {
-		data := c.Data()
-		data["flash"] = map[string][]string{}
-		data["session"] = session.ViewOf(c.Session().Session)
-		data["title"] = say(c, fmt.Sprintf("errors.%d.title", words))
-		data["text"] = say(c, fmt.Sprintf("errors.%d.text", words))
-		data["details"] = details
-		var b bytes.Buffer
-		err := r.HTML("errors/error.html").Render(&b, data)
-		page = b.Bytes()
+		c.Set("title", say(c, fmt.Sprintf("errors.%d.title", words)))
+		c.Set("text", say(c, fmt.Sprintf("errors.%d.text", words)))
+		c.Set("details", details)
+		page, err = withoutFlash(c, "errors/error.html")
 		return err
 	}
 	err = speak(render)(c) // 404 and 405 have not been through it
 	return page, err
+}
+
+// withoutFlash renders a page that neither shows nor uses up the flash.
+func withoutFlash(c buffalo.Context, name string) ([]byte, error) {
+	data := c.Data()
+	data["flash"] = map[string][]string{}
+	data["session"] = session.ViewOf(c.Session().Session)
+	var b bytes.Buffer
+	err := r.HTML(name).Render(&b, data)
+	return b.Bytes(), err
 }

@@ -44,6 +44,9 @@ func visible(r rune) bool {
 
 // showForm shows the form filled with hero, with a message at each wrong field.
 func showForm(c buffalo.Context, status int, hero map[string]any, wrong map[string]string) error {
+	if len(wrong) > 0 { // what was typed is on the page, whoever has no session
+		c.Response().Header().Set("Cache-Control", "no-store")
+	}
 	c.Set("hero", hero)
 	c.Set("wrong", wrong)
 	c.Set("focus", firstWrong(wrong))

@@ -31,13 +31,15 @@ func Test_Headers_are_on_every_answer(t *testing.T) {
 			h := b.raw(method, path, "").Header()
 			b.Contains(h.Get("Content-Security-Policy"), "default-src 'none'", request)
 			b.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'", request)
+			b.Contains(h.Get("Content-Security-Policy"), "base-uri 'none'", request)
+			b.NotContains(h, "Access-Control-Allow-Origin", request)
 			b.NotContains(h.Get("Content-Security-Policy"), "unsafe", request)
 			b.Equal("nosniff", h.Get("X-Content-Type-Options"), request)
 			b.Equal("same-origin", h.Get("Referrer-Policy"), request)
 			b.Equal("same-origin", h.Get("Cross-Origin-Opener-Policy"), request)
 			b.Equal("same-origin", h.Get("Cross-Origin-Resource-Policy"), request)
 			b.Contains(h.Get("Permissions-Policy"), "camera=()", request)
-			b.Equal(env == "production", strings.Contains(h.Get("Strict-Transport-Security"), "max-age=63072000"), request)
+			b.Equal(env == "production", strings.Contains(h.Get("Strict-Transport-Security"), "max-age=63072000; includeSubDomains"), request)
 			b.NotEmpty(h.Get("X-Request-Id"), request)
 		}
 	}

@@ -42,6 +42,10 @@ func HeroesCreate(c buffalo.Context) error {
 //	in the page   <%= name %>                             <%= session["name"] %>
 func HeroesSuccess(c buffalo.Context) error {
 	if c.Session().Get("name") == nil {
+		if cookiesBlocked(c) {
+			c.Flash().Add("warning", say(c, "session.blocked"))
+			return HeroesNew(c)
+		}
 		c.Flash().Add("info", say(c, "heroes.missing"))
 		return c.Redirect(http.StatusSeeOther, "/")
 	}

@@ -58,6 +58,12 @@ func Test_Heroes_Create(t *testing.T) {
 	b.Contains(b.get("/success/").Body.String(), "Clark Kent", "and the hero stays")
 }
 
+func Test_Heroes_a_form_that_comes_back_is_not_for_caches(t *testing.T) {
+	b := open(t)
+	b.Equal("no-store", b.post("/heroes", url.Values{"alter_ego": {"Clark Kent"}}).Header().Get("Cache-Control"))
+	b.Empty(b.get("/").Header().Get("Cache-Control"), "the empty form is everybody's")
+}
+
 func Test_Heroes_Create_trims_what_was_typed(t *testing.T) {
 	b := open(t)
 	b.post("/heroes", url.Values{"name": {"  Superman\u00a0"}, "alter_ego": {"\tClark Kent\n"}, "catch_phrase": {" Up! "}})

@@ -35,7 +35,16 @@ type dictionary struct {
 	matcher  language.Matcher
 	speakers []*speaker
 	choices  []choice
+
+	heard  sync.Map // what was asked for, and who speaks it
+	number atomic.Int64
 }
+
+// What is asked for is remembered, for most browsers ask alike, up to so many and so long.
+const (
+	maxHeard  = 1000
+	maxAsking = 200 // bytes
+)
 
 // A choice is a language as the pages offer it, named in its own words.
 type choice struct {
@@ -115,17 +124,22 @@ func LanguageUpdate(c buffalo.Context) error {
 // application's own that can be asked for: whatever a Referer says, no redirect leaves
 // the host, and none leads to what is only ever sent, such as a form with an error.
 func back(c buffalo.Context) string {
-	from, err := url.Parse(c.Request().Referer())
-	if err != nil || from.Host != c.Request().Host {
-		return "/"
-	}
+	path, _ := cameFrom(c)
 	for _, page := range c.Value("routes").(buffalo.RouteList) {
-		path := strings.TrimSuffix(page.Path, "/")
-		if page.Method == http.MethodGet && path == strings.TrimSuffix(from.Path, "/") {
+		if page.Method == http.MethodGet && strings.TrimSuffix(page.Path, "/") == path {
 			return cmp.Or(path, "/")
 		}
 	}
 	return "/"
+}
+
+// cameFrom is the path of the page on this host that the visitor came from.
+func cameFrom(c buffalo.Context) (path string, ok bool) {
+	from, err := url.Parse(c.Request().Referer())
+	if err != nil || from.Host == "" || from.Host != c.Request().Host {
+		return "", false
+	}
+	return strings.TrimSuffix(from.Path, "/"), true
 }
 
 // say is the helper t, for actions: the words of that ID in the visitor's language.
@@ -137,7 +151,14 @@ func (d *dictionary) speaker(chosen, accepted string) *speaker {
 	if chosen == "" && accepted == "" {
 		return d.speakers[0]
 	}
+	asked := chosen + "," + accepted
+	if s, ok := d.heard.Load(asked); ok {
+		return s.(*speaker)
+	}
 	_, i := language.MatchStrings(d.matcher, chosen, accepted)
+	if len(asked) <= maxAsking && d.number.Add(1) <= maxHeard {
+		d.heard.Store(asked, d.speakers[i])
+	}
 	return d.speakers[i]
 }
 

@@ -176,7 +176,7 @@ func Test_Language_leads_back_to_the_page_and_never_to_another_host(t *testing.T
 		host + "/success?x=1#y":                 "/success",
 		"https" + host[4:] + "/success":         "/success",
 		host + "/heroes":                        "/", // the form with its errors
-		host + "/session":                       "/",
+		host + "/session":                       "/session",
 		host + "/language":                      "/",
 		host + "/nowhere":                       "/",
 		"/success":                              "/",
@@ -240,7 +240,7 @@ func Test_Language_a_cache_is_told_that_the_words_depend_on_it(t *testing.T) {
 	varies(b.post("/heroes", superman()), 303, 1)
 	varies(b.get("/success"), 200, 1)
 	varies(b.get("/slow"), 409, 1)
-	for _, path := range []string{"/healthz", "/readyz", "/robots.txt", "/favicon.svg", files.Path("assets/application.css")} {
+	for _, path := range []string{"/healthz", "/readyz", "/robots.txt", "/assets/favicon.svg", files.Path("assets/application.css")} {
 		varies(b.get(path), 200, 0)
 	}
 	b.post("/heroes", superman())
@@ -249,4 +249,19 @@ func Test_Language_a_cache_is_told_that_the_words_depend_on_it(t *testing.T) {
 	b.header["Origin"] = "https://evil.example"
 	memory.SetDown(false)
 	varies(b.post("/heroes", superman()), 403, 1)
+}
+
+func Test_Language_what_is_asked_for_is_remembered_up_to_a_bound(t *testing.T) {
+	d := newDictionary(words.AvailableLanguages())
+	german := d.speaker("", "de-DE,de;q=0.9")
+	require.Equal(t, "de", german.names[0])
+	require.Same(t, german, d.speaker("", "de-DE,de;q=0.9"))
+	require.Equal(t, "fr", d.speaker("fr", "de-DE,de;q=0.9").names[0])
+	for i := range 2 * maxHeard {
+		require.Equal(t, "es", d.speaker("", fmt.Sprintf("es;q=0.9%d", i)).names[0])
+	}
+	require.Equal(t, "ar", d.speaker("", "ar;"+strings.Repeat(" ", maxAsking)+"q=1").names[0])
+	kept := 0
+	d.heard.Range(func(any, any) bool { kept++; return true })
+	require.LessOrEqual(t, kept, maxHeard)
 }

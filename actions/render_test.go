@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"html/template"
 	"maps"
+	"net/http"
 	"net/url"
 	"testing"
 
@@ -20,16 +21,23 @@ func Test_pages_are_Buffalo_s_byte_for_byte(t *testing.T) {
 	stock := render.New(render.Options{
 		HTMLLayout:  "application.html",
 		TemplatesFS: templates.Embedded(),
-		Helpers:     render.Helpers{"asset": asset},
+		Helpers:     render.Helpers{"asset": asset, "production": Production},
 	})
 	hero := map[string]any{"name": `<b>Zoë</b> "<%= 1 %>"`, "alter_ego": `C:\\`, "catch_phrase": "字 & 'x'"}
-	for _, page := range []string{"heroes/new.html", "heroes/success.html", "errors/error.html", "heroes/new.plush.html"} {
+	seen := inspection{
+		Store: "redis", Steps: []string{"browser", "id", "redis", "opens"}, Cookie: &http.Cookie{Name: "c", Value: "v"},
+		Attributes: []attribute{{"Path=/", "<all>"}}, Insecure: true, Hero: []entry{{"name", "string", "<b>"}},
+		Flash: map[string][]string{"info": {"<one>"}}, Readables: []readable{{"flask", "e30", "{}", ""}, {Of: "buffalo", Wrong: "<gob>"}},
+	}
+	pages := []string{"heroes/new.html", "heroes/success.html", "errors/error.html", "session/show.html", "heroes/new.plush.html"}
+	for _, page := range pages {
 		for _, session := range []session.View{{"name": "Zoë"}, hero} {
 			for _, flash := range []map[string][]string{{}, {"success": {"<one>", "two"}}, {"danger": {"no"}}} {
 				for _, wrong := range []map[string]string{{}, {"name": "too <long>"}} {
 					data := render.Data{
 						"session": session, "flash": flash, "hero": hero, "wrong": wrong, "focus": "name",
 						"title": "A title", "text": "& a text", "details": "", "languages": []string{"de", "en-US"},
+						"env": map[bool]string{true: "test", false: "production"}[len(wrong) == 0], "seen": seen, "copied": tamper("value"),
 						"choices": []choice{{"<language.code>", "English"}, {"ar", "<العربية>"}},
 						"once": func(_ string, block plush.HelperContext) (template.HTML, error) {
 							text, err := block.Block()

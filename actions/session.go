@@ -18,3 +18,11 @@ func SessionDestroy(c buffalo.Context) error {
 	c.Flash().Add("info", say(c, "session.destroyed"))
 	return c.Redirect(http.StatusSeeOther, "/")
 }
+
+// cookiesBlocked is true for a visitor who comes from a page of ours, which leads here only
+// with a session, and brings no cookie: a redirect and its flash would say nothing to them.
+func cookiesBlocked(c buffalo.Context) bool {
+	_, err := c.Request().Cookie(SessionName())
+	_, ours := cameFrom(c)
+	return err != nil && ours
+}

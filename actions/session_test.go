@@ -59,3 +59,19 @@ func Test_Health_answers_without_a_cookie_and_without_a_session(t *testing.T) {
 		b.Empty(res.Header()["Vary"], "it read no session")
 	}
 }
+
+func Test_Session_whose_cookie_the_browser_does_not_keep_is_said_to_need_one(t *testing.T) {
+	b := open(t)
+	res := b.raw("GET", "/success", "", "Referer", "http://example.com/heroes/new")
+	b.Equal(http.StatusOK, res.Code, "no redirect, which could loop")
+	b.Contains(res.Body.String(), "a session needs one")
+	b.Contains(res.Body.String(), `<form action="/heroes"`)
+
+	for _, elsewhere := range []string{"", "http://evil.example/", "://"} {
+		b.Equal("/", b.raw("GET", "/success", "", "Referer", elsewhere).Header().Get("Location"), elsewhere)
+	}
+	b.post("/session", url.Values{"_method": {"DELETE"}})
+	cookie := b.app.SessionName + "=" + b.jar[b.app.SessionName]
+	res = b.raw("GET", "/success", "", "Referer", "http://example.com/", "Cookie", cookie)
+	b.Equal("/", res.Header().Get("Location"), "this one keeps cookies")
+}

@@ -212,6 +212,19 @@ func keysOfRunTime() map[string][]string {
 			keys[expression] = append(keys[expression], fmt.Sprintf("errors.%d.%s", status, part))
 		}
 	}
+	for expression, parts := range map[string][]string{
+		`"inspector."+unit`:                {"days", "hours", "minutes"},
+		`"inspector."+lesser`:              {"hours", "minutes", "seconds"},
+		`"inspector.attribute."+name`:      {"path", "domain", "max-age", "httponly", "secure", "samesite", "partitioned"},
+		`"inspector.way." + step`:          {"browser", "cookie", "id", "database", "redis", "server", "opens"},
+		`"inspector.kept." + seen.Store`:   {"cookie", "database", "redis", "server"},
+		`"inspector.readable." + other.Of`: {"flask", "buffalo"},
+	} {
+		prefix, _, _ := strings.Cut(strings.TrimPrefix(expression, `"`), `"`)
+		for _, part := range parts {
+			keys[expression] = append(keys[expression], prefix+part)
+		}
+	}
 	return keys
 }
 

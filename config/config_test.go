@@ -113,6 +113,23 @@ func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T)
 	require.Equal(t, 1, strings.Count(err.Error(), "\n"), "one line for each")
 }
 
+func Test_Config_a_server_store_takes_over_from_cookies_when_it_is_told_to(t *testing.T) {
+	for value, want := range map[string]Config{
+		"redis":           {Store: "redis"},
+		"redis,cookie":    {Store: "redis", Session: session.Options{FromCookies: true}},
+		"database,cookie": {Store: "database", Session: session.Options{FromCookies: true}},
+	} {
+		c, err := with(t, map[string]string{"GO_ENV": "test", "SESSION_STORE": value})
+		require.NoError(t, err)
+		require.Equal(t, want.Store, c.Store)
+		require.Equal(t, want.Session.FromCookies, c.Session.FromCookies)
+	}
+	for _, value := range []string{"cookie,cookie", "redis,database", ",cookie", "redis, cookie"} {
+		_, err := with(t, map[string]string{"GO_ENV": "test", "SESSION_STORE": value})
+		require.ErrorContains(t, err, "SESSION_STORE:", value)
+	}
+}
+
 func Test_Config_opens_the_store_that_the_environment_names(t *testing.T) {
 	t.Chdir(t.TempDir()) // without a database.yml
 	open := func(env map[string]string) (store *session.Store, err error) {

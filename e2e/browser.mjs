@@ -11,8 +11,12 @@ const quiet = [
   "--disable-sync",
 ];
 
-export const launch = () =>
-  chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: quiet });
+const how = { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: quiet };
+
+export const launch = () => chromium.launch(how);
+
+// launchWith has a browser with the settings of a profile's folder.
+export const launchWith = (profile) => chromium.launchPersistentContext(profile, how);
 
 export const labels = { name: "Hero's name", alter_ego: "Secret identity", catch_phrase: "Catch phrase" };
 

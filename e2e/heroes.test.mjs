@@ -90,7 +90,7 @@ test("two visitors do not see each other's hero", async (t) => {
 test("a visitor who stored nothing has no cookie", async (t) => {
   const { context, page } = await visit(t);
   const style = await page.locator("link[rel=stylesheet]").getAttribute("href");
-  for (const address of ["/", "/heroes/new", "/heroes", "/nowhere", "/robots.txt", "/favicon.svg", style]) {
+  for (const address of ["/", "/heroes/new", "/heroes", "/nowhere", "/robots.txt", "/assets/favicon.svg", style]) {
     const headers = await (await page.goto(address)).allHeaders();
     assert.equal(headers["set-cookie"], undefined, address);
   }
@@ -434,7 +434,7 @@ test("in production the binary is all there is, and the cookie is for this host 
 
   await page.reload();
   assert.ok(answers.some(([address]) => /^\/assets\/application-\w+\.css$/.test(address)));
-  assert.ok(answers.some(([address]) => address === "/favicon.svg"));
+  assert.ok(answers.some(([address]) => /^\/assets\/favicon-\w+\.svg$/.test(address)));
   assert.deepEqual(answers.filter(([, status]) => status >= 400), []);
   assert.equal((await submit(page, { ...hero, name: " " })).status(), 422);
   assert.equal((await submit(page, hero)).status(), 303);

@@ -49,6 +49,12 @@ func New() *Metrics {
 			Help: "What the server of the sessions could not do, by operation.",
 		}, []string{"operation"}),
 	}
+	for _, kind := range []session.EventKind{session.Created, session.Renewed, session.Destroyed, session.Lost, session.Unreachable} {
+		m.events.WithLabelValues(string(kind), "") // from 0 on, or Prometheus would not see the first
+	}
+	for _, reason := range []session.Reason{session.Refused, session.Idle, session.Expired} {
+		m.events.WithLabelValues(string(session.Rejected), string(reason))
+	}
 	m.registry.MustRegister(m.requests, m.events, m.calls, m.failed,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

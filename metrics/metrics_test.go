@@ -47,6 +47,7 @@ func Test_Requests_are_counted_by_route_and_status(t *testing.T) {
 
 func Test_Session_counts_what_happens(t *testing.T) {
 	m := New()
+	require.Contains(t, m.text(), `heroes_session_events_total{kind="lost",reason=""} 0`, "from the start")
 	m.Session(session.Event{Kind: session.Created})
 	m.Session(session.Event{Kind: session.Rejected, Reason: session.Idle})
 	require.Contains(t, m.text(), `heroes_session_events_total{kind="created",reason=""} 1`)

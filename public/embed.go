@@ -14,7 +14,7 @@ import (
 	"github.com/gobuffalo/buffalo"
 )
 
-//go:embed robots.txt favicon.svg assets
+//go:embed robots.txt assets
 var files embed.FS
 
 // Files are the public files under names that hold a hash of their content, so
@@ -67,7 +67,7 @@ func (f Files) Route(mux *http.ServeMux) {
 	if f.ready == nil {
 		server = asNamed(hashfs.FileServer(f.FS))
 	}
-	for _, pattern := range []string{"GET /assets/", "GET /favicon.svg", "GET /robots.txt"} {
+	for _, pattern := range []string{"GET /assets/", "GET /robots.txt"} {
 		mux.Handle(pattern, server)
 	}
 }

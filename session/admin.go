@@ -63,7 +63,8 @@ func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
 }
 
 // RevokeAll ends every session in the backend, of every name. A session that is
-// renewed at that moment can escape it; new secrets end that one too.
+// renewed at that moment can escape it, and with Options.FromCookies a cookie can come
+// back; new secrets end these too.
 func (s *Store) RevokeAll(ctx context.Context) error {
 	if s.options.Backend == nil {
 		return ErrNoBackend

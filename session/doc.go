@@ -93,6 +93,9 @@
 // NUL, a byte (1 for a session, 2 for the forward that a renewed session leaves for a
 // minute) and the token's hash, so that a record is good for no other place.
 //
+// With Options.FromCookies there are records under the SHA-256 of a cookie's value, too:
+// the byte is 3, and what is sealed is the token of the session that was taken over.
+//
 // The forward lets a request that had read a session before another renewed it still
 // save its change there. It is told no token: it may come from someone with a copy of
 // the old cookie (fixation), and if it renews the session too, it gets one of its own.

@@ -283,7 +283,7 @@ func Test_Info_tells_what_is_left_and_no_secret(t *testing.T) {
 		began := time.Now().Truncate(time.Second)
 		v := visitor{t: t, store: newStore(t, Options{IdleTimeout: time.Hour, Lifetime: 90 * time.Minute}, oldSecret)}
 		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
-			require.Equal(t, Info{New: true}, v.store.Info(r, s))
+			require.Equal(t, Info{New: true, Secrets: 1}, v.store.Info(r, s))
 			s.Values["name"] = "Superman"
 		})
 		size := len(v.cookie) - len(name+"=")
@@ -291,7 +291,7 @@ func Test_Info_tells_what_is_left_and_no_secret(t *testing.T) {
 		time.Sleep(50 * time.Minute)
 		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
 			require.Equal(t, Info{
-				Size: size, Secret: 1, Created: began, LastUse: began,
+				Size: size, Secret: 1, Secrets: 2, Created: began, LastUse: began,
 				IdleLeft: 10 * time.Minute, LifetimeLeft: 40 * time.Minute,
 			}, v.store.Info(r, s))
 		})

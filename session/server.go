@@ -107,7 +107,10 @@ func unavailable(err error) error {
 // fetch loads and opens the record that a cookie's value names. An outage is noted.
 func (st *state) fetch(ctx context.Context, name, value string) (plain string, key int, err error) {
 	at, ok := placeOf(value)
-	if !ok {
+	switch {
+	case !ok && st.store.options.FromCookies && !st.moved:
+		return st.takeOver(ctx, name, value)
+	case !ok:
 		return "", 0, errRefused
 	}
 	if at.record, err = st.store.options.Backend.Load(ctx, at.key); err != nil {
@@ -327,7 +330,7 @@ func (s *Store) end(ctx context.Context, name string, at place) (ended bool, err
 // arrive notes where the session is now and makes the cookie that leads there, if
 // the browser has another or needs it for longer.
 func (st *state) arrive(at place, c content, now time.Time) *http.Cookie {
-	same := st.loaded && st.place.token == at.token && !st.halfIdle(now)
+	same := st.loaded && st.place.token == at.token && !st.moved && !st.halfIdle(now)
 	st.settle(at, c)
 	if same || st.followed {
 		return nil
@@ -346,5 +349,5 @@ func (st *state) leave(now time.Time) *http.Cookie {
 // settle takes what was saved for what was loaded, for a Save after this one.
 func (st *state) settle(at place, c content) {
 	st.place, st.was, st.loaded, st.key = at, c, c.values != "", 0
-	st.renewed, st.destroyed = false, false
+	st.renewed, st.destroyed, st.moved = false, false, false
 }

@@ -63,6 +63,7 @@ type state struct {
 	destroyed bool // it was ended; what is set after that is a new session
 	committed bool // both have been seen to
 	followed  bool // it was found where another request has renewed it
+	moved     bool // it came sealed in the cookie, which is to hold its token
 }
 
 // maxCookies bounds the work that one request can ask for.
@@ -208,7 +209,7 @@ func (st *state) next(now time.Time) (c content, save bool, err error) {
 	case c.values == "":
 		save = st.loaded || st.ended()
 	default:
-		save = c.values != st.was.values || st.renewed || st.key > 0 || st.halfIdle(now)
+		save = c.values != st.was.values || st.renewed || st.moved || st.key > 0 || st.halfIdle(now)
 	}
 	return c, save, nil
 }

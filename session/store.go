@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"time"
@@ -19,6 +20,13 @@ type Options struct {
 	// be large; the cookie then holds a token. Default: none, the cookie holds
 	// the session itself.
 	Backend Backend
+
+	// FromCookies has a Store with a Backend take over the sessions that one without
+	// it sealed in cookies, under the same secrets and name, so that nobody is signed
+	// out by the change. Leave it out once Lifetime has passed: a copy of a cookie
+	// from before the last change of its session opens that session as it was then,
+	// signed out or not, as it does without a Backend. Default: they are refused.
+	FromCookies bool
 
 	// IdleTimeout ends a session that was not used for so long. Default: 24
 	// hours; negative: never.
@@ -211,8 +219,11 @@ func (s *Store) Ping(ctx context.Context) error {
 // Info is what a page may tell about a session: nothing in it opens one.
 type Info struct {
 	New          bool          // the visitor had no session when the request came
+	ID           string        // on a server what Store.Revoke takes, to be kept with whose it is; else ""
 	Size         int           // bytes of what is sealed: the cookie's value, or the record on the server
+	OnServer     bool          // the cookie holds a token alone: Options.Backend keeps the rest
 	Secret       int           // which secret sealed it: 0 is the newest
+	Secrets      int           // how many secrets the store has
 	Created      time.Time     // when it began, or was renewed
 	LastUse      time.Time     // when it was last used, exact to half of the idle timeout
 	IdleLeft     time.Duration // until it ends unless it is used; as LifetimeLeft if it never idles
@@ -222,16 +233,20 @@ type Info struct {
 // Info describes the session as the request brought it.
 func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
 	st := exchangeOf(r).find(session)
+	info := Info{New: true, OnServer: s.options.Backend != nil, Secrets: len(s.keys)}
 	if st == nil || !st.loaded {
-		return Info{New: true}
+		return info
 	}
 	idle, lifetime := s.left(st.was, time.Now())
-	return Info{
-		Size:         st.size,
-		Secret:       st.key,
-		Created:      time.Unix(st.was.created, 0),
-		LastUse:      time.Unix(st.was.touched, 0),
-		IdleLeft:     min(idle, lifetime),
-		LifetimeLeft: lifetime,
+	info.New = false
+	if info.OnServer {
+		info.ID = hex.EncodeToString(st.place.key[:])
 	}
+	info.Size = st.size
+	info.Secret = st.key
+	info.Created = time.Unix(st.was.created, 0)
+	info.LastUse = time.Unix(st.was.touched, 0)
+	info.IdleLeft = min(idle, lifetime)
+	info.LifetimeLeft = lifetime
+	return info
 }

@@ -2,6 +2,7 @@
 //
 //	app              serves
 //	app migrate      makes the tables that SESSION_STORE=database needs
+//	app health       asks the application that runs here whether it is well
 //	app task NAME    runs a task; "app task list" names them all
 package main
 
@@ -41,11 +42,13 @@ func run(args []string) error {
 		return serve()
 	case args[0] == "migrate":
 		return models.Migrate()
+	case args[0] == "health":
+		return health()
 	case args[0] == "task":
 		grift.CommandName = "app task"
 		return grift.Exec(args[1:], false)
 	default:
-		return fmt.Errorf("unknown command %q: run it without one to serve, or with: migrate, task list", args[0])
+		return fmt.Errorf("unknown command %q: run it without one to serve, or with: migrate, health, task list", args[0])
 	}
 }
 

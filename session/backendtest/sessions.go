@@ -305,6 +305,9 @@ func Sessions(t *testing.T, b session.Backend) {
 		}))
 		require.Len(t, entries, 1)
 		require.WithinDuration(t, time.Now(), entries[0].Created, 5*time.Second)
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.Equal(t, entries[0].ID, v.store.Info(r, s).ID, "and tells it to the application")
+		})
 		renew(v)
 		ended, err := v.store.Revoke(t.Context(), name, entries[0].ID)
 		require.NoError(t, err)
@@ -333,6 +336,54 @@ func Sessions(t *testing.T, b session.Backend) {
 			require.NoError(t, v.store.Destroy(r, s))
 		})
 		require.Empty(t, renewed.values())
+	})
+
+	t.Run("11: a session in a cookie moves here once, and its cookie is dead with it", func(t *testing.T) {
+		sealed := open(t, nil, session.Options{})
+		sealed.set("name", "Superman")
+		require.Greater(t, len(sealed.cookie), 43)
+
+		refused := sealed.at(open(t, b, session.Options{}))
+		require.Empty(t, refused.values(), "unless it was asked for")
+		require.Empty(t, sealed.at(open(t, b, session.Options{FromCookies: true}, oldSecret)).values())
+
+		store := open(t, b, session.Options{FromCookies: true})
+		v, copied := sealed.at(store), sealed.at(store)
+		require.Equal(t, "Superman", v.values()["name"])
+		require.Len(t, v.cookie, 43, "a page that changes nothing moves it, too")
+		require.Empty(t, v.visit(func(http.ResponseWriter, *http.Request, *sessions.Session) {}).Header["Set-Cookie"])
+		v.set("name", "Batman")
+		require.Equal(t, "Batman", copied.values()["name"], "the cookie leads to it")
+		require.Equal(t, v.cookie, copied.cookie)
+
+		stolen := sealed.at(store)
+		destroy(v)
+		require.Empty(t, stolen.values(), "and is dead when it has ended")
+		require.Empty(t, sealed.at(store).values())
+
+		sealed.set("name", "Superman anew")
+		v, stolen = sealed.at(store), sealed.at(store)
+		renew(v)
+		require.Equal(t, "Superman anew", v.values()["name"])
+		require.Empty(t, stolen.values(), "or was renewed")
+	})
+
+	t.Run("13: two requests at once move a session in a cookie to one place", func(t *testing.T) {
+		sealed := open(t, nil, session.Options{})
+		sealed.set("name", "Superman")
+		store := open(t, b, session.Options{FromCookies: true})
+		var visitors [8]*visitor
+		var all sync.WaitGroup
+		for i := range visitors {
+			visitors[i] = sealed.at(store)
+			all.Go(func() { visitors[i].set(fmt.Sprint("key", i), i) })
+		}
+		all.Wait()
+		values := visitors[0].values()
+		require.Len(t, values, 1+len(visitors))
+		for _, v := range visitors {
+			require.Equal(t, visitors[0].cookie, v.cookie)
+		}
 	})
 
 	t.Run("14: a stolen table opens no session", func(t *testing.T) {

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gobuffalo/envy"
+)
+
+// health asks the application that runs at ADDR and PORT whether it is well: for a
+// container that has no other program.
+func health() error {
+	address := net.JoinHostPort(envy.Get("ADDR", "127.0.0.1"), envy.Get("PORT", "3000"))
+	client := http.Client{Transport: &http.Transport{}, Timeout: 3 * time.Second} // no proxy
+	res, err := client.Get("http://" + address + "/healthz")
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("http://%s/healthz answers %s", address, res.Status)
+	}
+	return nil
+}

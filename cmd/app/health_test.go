@@ -1,0 +1,31 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+
+	"github.com/gobuffalo/envy"
+	"github.com/stretchr/testify/require"
+)
+
+func Test_Health_is_an_error_unless_the_application_answers_well(t *testing.T) {
+	status := http.StatusOK
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, "/healthz", r.URL.Path)
+		w.WriteHeader(status)
+	}))
+	defer s.Close()
+	at, err := url.Parse(s.URL)
+	require.NoError(t, err)
+	envy.Temp(func() {
+		envy.Set("ADDR", "0.0.0.0") // every address, this one too
+		envy.Set("PORT", at.Port())
+		require.NoError(t, run([]string{"health"}))
+		status = http.StatusServiceUnavailable
+		require.ErrorContains(t, run([]string{"health"}), "503")
+		s.Close()
+		require.Error(t, run([]string{"health"}))
+	})
+}

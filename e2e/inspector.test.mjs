@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { launch, posted, submit } from "./browser.mjs";
+import { serve } from "./server.mjs";
+
+const hero = { name: "Captain Gopher", alter_ego: "Renée O'Neil", catch_phrase: "<b>Errors</b> are values!" };
+const longest = { name: "W".repeat(100), alter_ego: "ש".repeat(100), catch_phrase: "W".repeat(280) };
+const refused = /^Byte \d+ of \d+ was .* The server refuses it\./s;
+
+let browser, server;
+before(async () => ([browser, server] = await Promise.all([launch(), serve()])));
+after(() => Promise.all([browser?.close(), server?.stop()]));
+
+// visit opens the form as a visitor who was never here.
+async function visit(t, options) {
+  const context = await browser.newContext({ baseURL: server.url, ...options });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto("/");
+  return { context, page };
+}
+
+const section = (page, name) => page.getByRole("region", { name, exact: true });
+const text = async (locator) => (await locator.innerText()).replaceAll(/\s+/g, " ").trim();
+const tamper = (page) => posted(page, () => page.getByRole("button", { name: "Change one byte" }).click());
+
+test("the inspector shows what the browser holds, what the server reads and what others would show", async (t) => {
+  const { context, page } = await visit(t);
+  await submit(page, hero);
+  await page.getByRole("link", { name: "See what your browser holds" }).click();
+  await page.waitForURL("/session");
+  const [cookie] = await context.cookies();
+
+  const holds = await text(section(page, "What your browser holds"));
+  for (const word of [cookie.name, cookie.value, "HttpOnly", "SameSite=Lax", "Path=/", "Max-Age="]) {
+    assert.ok(holds.includes(word), word);
+  }
+  const reads = await text(section(page, "What the server reads"));
+  for (const [key, value] of Object.entries(hero)) assert.ok(reads.includes(`${key} string ${value}`), key);
+  for (const other of ["Flask's cookie", "Stock Buffalo's cookie"]) {
+    const shown = await text(section(page, other));
+    for (const value of Object.values(hero)) assert.ok(shown.includes(value), `${other}: ${value}`);
+    assert.ok(!shown.includes(cookie.value));
+  }
+});
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`a changed byte is refused and nothing else changes, JavaScript: ${javaScriptEnabled}`, async (t) => {
+    const { context, page } = await visit(t, { javaScriptEnabled });
+    await submit(page, hero);
+    await page.goto("/session");
+    assert.equal(await page.getByRole("status").count(), 0);
+    const cookies = await context.cookies();
+    for (let i = 0; i < 3; i++) {
+      const response = await tamper(page);
+      assert.equal(response.status(), 200);
+      assert.equal(await response.headerValue("set-cookie"), null);
+      assert.match(await text(page.getByRole("status")), refused);
+      assert.ok(await page.getByRole("status").evaluate((e) => e.getBoundingClientRect().top < innerHeight), "in sight");
+    }
+    assert.deepEqual(await context.cookies(), cookies);
+    await page.goto("/success");
+    assert.equal(await text(page.getByRole("heading", { level: 1 })), hero.name);
+  });
+}
+
+test("without a session the inspector leads to the form", async (t) => {
+  const { context, page } = await visit(t);
+  await page.getByRole("link", { name: "Look into your session" }).click();
+  await page.waitForURL("/session");
+  assert.match(await text(page.getByRole("main")), /You have no session/);
+  await page.getByRole("link", { name: "Register a hero" }).click();
+  await page.waitForURL("/heroes/new");
+  assert.deepEqual(await context.cookies(), []);
+});
+
+test("in production there is no inspector", async (t) => {
+  const secret = randomBytes(32).toString("base64url");
+  const production = await serve({ env: { GO_ENV: "production", SESSION_SECRET: secret } });
+  t.after(() => production.stop());
+  const { page } = await visit(t, { baseURL: production.url });
+  assert.equal(await page.locator("a[href='/session']").count(), 0);
+  const unknown = await (await page.goto("/nowhere")).text();
+  const inspector = await page.goto("/session");
+  assert.equal(inspector.status(), 404);
+  assert.equal(await inspector.text(), unknown);
+});
+
+// levels gives the levels of all headings, in their order.
+const levels = (page) => page.locator("h1, h2, h3, h4").evaluateAll((all) => all.map((h) => Number(h.tagName[1])));
+const sideways = (page) =>
+  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+for (const [scene, values] of Object.entries({ inspector: hero, "inspector-longest": longest })) {
+  test(`no scrolling sideways in any window, and headings in order: ${scene}`, async (t) => {
+    const { page } = await visit(t);
+    await submit(page, values);
+    await page.goto("/session");
+    await tamper(page);
+    const headings = await levels(page);
+    assert.equal(headings[0], 1);
+    headings.slice(1).forEach((level, i) => assert.ok(level > 1 && level <= headings[i] + 1, `${headings}`));
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      for (const width of [320, 768, 1440]) {
+        await page.setViewportSize({ width, height: 900 });
+        assert.ok((await sideways(page)) <= 0, `${width} pixels wide`);
+        const path = join(import.meta.dirname, "shots", `${scene}-${width}-${colorScheme}.png`);
+        await page.screenshot({ path, fullPage: true });
+      }
+    }
+  });
+}
