@@ -221,29 +221,6 @@ func Test_Errors_a_change_is_saved_with_400_and_dropped_with_500(t *testing.T) {
 	b.Equal("200", b.session()["name"])
 }
 
-func Test_Log_holds_no_value_whatever_happens(t *testing.T) {
-	const mark = "MARKED-4711"
-	b := open(t, "development")
-	b.app.GET("/panic", func(buffalo.Context) error { panic("boom") })
-	form := url.Values{"name": {mark}, "alter_ego": {mark}, "catch_phrase": {mark}}
-	b.post("/heroes", form)
-	b.post("/heroes", form)
-	cookie := b.jar[b.app.SessionName]
-	b.get("/success?alter_ego=" + mark)
-	b.get("/panic?alter_ego=" + mark)
-	b.get("/nowhere?alter_ego=" + mark)
-	b.post("/heroes?x="+mark, url.Values{"name": {mark}})
-	b.header["Origin"] = "https://evil.example"
-	b.post("/heroes", form)
-	b.jar[b.app.SessionName] = cookie + mark
-	b.get("/success")
-	for _, line := range []string{`"path":"/heroes"`, `"session":"created"`, `"session":"renewed"`, `"reason":"refused"`} {
-		b.Contains(b.log.String(), line)
-	}
-	b.NotContains(b.log.String(), mark)
-	b.NotContains(b.log.String(), cookie)
-}
-
 func Test_Buffalo_a_session_of_another_store_is_not_taken_for_ours(t *testing.T) {
 	b := open(t)
 	b.app.GET("/renew", func(c buffalo.Context) error {

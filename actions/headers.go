@@ -23,7 +23,9 @@ var headers = map[string][]string{
 // transportSecurity has browsers use https alone for two years, in production.
 var transportSecurity = []string{"max-age=63072000; includeSubDomains"}
 
-// secure sets the headers.
+// secure sets the headers. After a body in chunks, which no browser sends, it has the
+// connection closed: a proxy may have seen the body end elsewhere, and taken what is left
+// for a request (smuggling).
 func secure(next http.Handler, production bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -32,6 +34,9 @@ func secure(next http.Handler, production bool) http.Handler {
 		}
 		if production {
 			header["Strict-Transport-Security"] = transportSecurity
+		}
+		if len(r.TransferEncoding) > 0 { // net/http hides a Content-Length beside it (RFC 9112, section 6.1)
+			header.Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -65,11 +65,23 @@ func (f Files) Path(name string) string {
 func (f Files) Route(mux *http.ServeMux) {
 	var server http.Handler = http.HandlerFunc(f.serve)
 	if f.ready == nil {
-		server = hashfs.FileServer(f.FS)
+		server = asNamed(hashfs.FileServer(f.FS))
 	}
 	for _, pattern := range []string{"GET /assets/", "GET /robots.txt"} {
 		mux.Handle(pattern, server)
 	}
+}
+
+// asNamed is 404 for a path such as /assets/%2e%2e/embed.go, which begins as one of the
+// patterns and names a file that is under none.
+func asNamed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/../") {
+			http.NotFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (f Files) serve(w http.ResponseWriter, r *http.Request) {

@@ -101,6 +101,8 @@ func newServer(handler http.Handler) *http.Server {
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+
+		DisableGeneralOptionsHandler: true, // it would answer OPTIONS * without our headers
 	}
 }
 

@@ -1,0 +1,336 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"heroes/session/backendtest"
+
+	"github.com/gobuffalo/envy"
+	"github.com/gobuffalo/pop/v6"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// crowd is how many visitors come at once.
+const crowd = 16
+
+// A promise is a change that was acknowledged: that cookie's session has this hero.
+type promise struct {
+	cookie, hero string
+	german       bool // and speaks German; else that is not known
+}
+
+// A load is visitors who register heroes until it is over.
+type load struct {
+	t        *testing.T
+	p        *process
+	over     atomic.Bool // they leave
+	expected atomic.Bool // the server, or its store, may be gone
+	wait     sync.WaitGroup
+
+	mu       sync.Mutex
+	promises []promise
+	answers  map[int]int // by status
+	cut      int         // answers that ended too early
+	lost     int         // requests without an answer
+}
+
+func newLoad(t *testing.T, p *process) *load {
+	l := &load{t: t, p: p, answers: map[int]int{}}
+	for i := range crowd {
+		l.wait.Go(func() {
+			for n := 0; !l.over.Load(); n++ {
+				if p, ok := l.visit(fmt.Sprintf("Hero %d of %d", n, i)); ok {
+					l.keep(p)
+				}
+			}
+		})
+	}
+	return l
+}
+
+func (l *load) keep(p promise) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.promises = append(l.promises, p)
+}
+
+// visit is a visitor who registers a hero, chooses a language and registers another. It is
+// false if nothing was promised to them in the end: of a renewal whose answer is lost,
+// nobody can say which of the two cookies is good.
+func (l *load) visit(hero string) (p promise, ok bool) {
+	if p.cookie, ok = l.post("/heroes", heroForm(hero), ""); !ok {
+		return p, false
+	}
+	p.hero = hero
+	cookie, ok := l.post("/language", url.Values{"language": {"de"}}, p.cookie)
+	if !ok {
+		return p, true
+	}
+	p.cookie, p.german = cookie, true
+	if strings.HasSuffix(hero, "0") {
+		p.hero = "Second " + hero
+		p.cookie, ok = l.post("/heroes", heroForm(p.hero), p.cookie)
+		return p, ok
+	}
+	return p, true
+}
+
+func heroForm(name string) url.Values {
+	return url.Values{"name": {name}, "alter_ego": {"Clark Kent"}, "catch_phrase": {"Up!"}}
+}
+
+// post sends a form, and is true with the cookie that the visitor then has if that was
+// acknowledged.
+func (l *load) post(path string, form url.Values, cookie string) (string, bool) {
+	began := false
+	trace := &httptrace.ClientTrace{GotFirstResponseByte: func() { began = true }}
+	r, err := http.NewRequestWithContext(httptrace.WithClientTrace(context.Background(), trace),
+		"POST", "http://"+l.p.addr+path, strings.NewReader(form.Encode()))
+	if !assert.NoError(l.t, err) {
+		return "", false
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if cookie != "" {
+		r.Header.Set("Cookie", cookie)
+	}
+	res, err := l.p.client.Do(r)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.lost++
+		if !l.expected.Load() {
+			assert.NoError(l.t, err, "nothing has happened yet")
+		}
+		if began {
+			l.cut++
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) { // nobody is there any more
+			l.over.Store(true)
+		}
+		return "", false
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+	if err != nil {
+		l.cut++
+		return "", false
+	}
+	l.answers[res.StatusCode]++
+	if res.StatusCode != http.StatusSeeOther {
+		assert.True(l.t, res.StatusCode == http.StatusServiceUnavailable && (l.p.busy || l.expected.Load()), res.Status)
+		return "", false
+	}
+	return (answer{Response: res}).cookieAfter(cookie), true
+}
+
+// cookieAfter is the cookie that a browser has which had that one.
+func (a answer) cookieAfter(had string) string {
+	if set := a.cookie(); set != "" {
+		return set
+	}
+	return had
+}
+
+// end has the visitors leave.
+func (l *load) end() {
+	l.over.Store(true)
+	l.wait.Wait()
+}
+
+// areKept requires that a server knows all that was promised.
+func (l *load) areKept(p *process) {
+	l.t.Helper()
+	require.Greater(l.t, len(l.promises), crowd, "there was hardly a load: %v", l.answers)
+	var wait sync.WaitGroup
+	broken := make(chan string, len(l.promises))
+	for i := range crowd {
+		wait.Go(func() {
+			for n := i; n < len(l.promises); n += crowd {
+				if why := p.keeps(l.promises[n]); why != "" {
+					broken <- why
+				}
+			}
+		})
+	}
+	wait.Wait()
+	close(broken)
+	require.Empty(l.t, len(broken), "of %d promises are broken, the first: %s", len(l.promises), <-broken)
+	l.t.Logf("%d acknowledged changes, none lost; answers by status: %v; %d requests without one", len(l.promises), l.answers, l.lost)
+}
+
+// keeps says what is wrong with a promise, "" if nothing.
+func (p *process) keeps(promised promise) string {
+	r, err := http.NewRequest("GET", "http://"+p.addr+"/success", nil)
+	if err != nil {
+		return err.Error()
+	}
+	r.Header.Set("Cookie", promised.cookie)
+	res, err := p.client.Do(r)
+	if err != nil {
+		return err.Error()
+	}
+	defer res.Body.Close()
+	page, err := io.ReadAll(res.Body)
+	switch {
+	case err != nil:
+		return err.Error()
+	case !strings.Contains(string(page), "<bdi>"+promised.hero+"</bdi>"):
+		return fmt.Sprintf("%s is gone (%s)", promised.hero, res.Status)
+	case promised.german && !strings.Contains(string(page), `<html lang="de"`):
+		return promised.hero + " has lost the language"
+	}
+	return ""
+}
+
+// A half is a form that has been sent to its half.
+type half struct {
+	conn       net.Conn
+	hero, rest string
+}
+
+func (p *process) halves(t *testing.T) (all []half) {
+	t.Helper()
+	for i := range crowd {
+		name := fmt.Sprint("Half ", i)
+		raw := post("/heroes", heroForm(name).Encode())
+		conn, err := net.Dial("tcp", p.addr)
+		require.NoError(t, err)
+		t.Cleanup(func() { conn.Close() })
+		at := len(raw) - 20
+		_, err = io.WriteString(conn, raw[:at])
+		require.NoError(t, err)
+		all = append(all, half{conn, name, raw[at:]})
+	}
+	return all
+}
+
+// finish sends the other half, and gives what was promised.
+func (h half) finish(t *testing.T) promise {
+	t.Helper()
+	_, err := io.WriteString(h.conn, h.rest)
+	require.NoError(t, err)
+	require.NoError(t, h.conn.SetDeadline(time.Now().Add(10*time.Second)))
+	res, err := http.ReadResponse(bufio.NewReader(h.conn), nil)
+	require.NoError(t, err, "a request that was under way is not answered")
+	require.Equal(t, http.StatusSeeOther, res.StatusCode)
+	require.True(t, res.Close, "and the last of its connection")
+	return promise{cookie: (answer{Response: res}).cookie(), hero: h.hero}
+}
+
+// killed ends the application under load, by SIGTERM and by SIGKILL. What it acknowledged is
+// there when it is started again.
+func killed(t *testing.T, s setting) {
+	t.Run("SIGTERM", func(t *testing.T) {
+		p := s.start(t)
+		l := newLoad(t, p)
+		time.Sleep(700 * time.Millisecond)
+		halves := p.halves(t)
+		time.Sleep(300 * time.Millisecond)
+		l.expected.Store(true)
+		done := make(chan error)
+		go func() { done <- p.end(t, syscall.SIGTERM) }()
+		time.Sleep(300 * time.Millisecond)
+		_, err := net.Dial("tcp", p.addr)
+		require.ErrorIs(t, err, syscall.ECONNREFUSED, "who comes now is not let in")
+		for _, h := range halves {
+			l.keep(h.finish(t))
+		}
+		require.NoError(t, <-done, "exit status 0; it said: %s", p.out.String())
+		l.end()
+		require.Zero(t, l.cut, "an answer ended too early")
+		require.NotContains(t, p.out.String(), "ERROR")
+		l.areKept(s.start(t))
+	})
+	t.Run("SIGKILL", func(t *testing.T) {
+		p := s.start(t)
+		l := newLoad(t, p)
+		time.Sleep(time.Second)
+		l.expected.Store(true)
+		require.Error(t, p.end(t, syscall.SIGKILL))
+		l.end()
+		l.areKept(s.start(t))
+	})
+}
+
+func Test_Kill_with_sessions_in_cookies(t *testing.T) {
+	killed(t, newSetting(t, "GO_ENV=production"))
+}
+
+func Test_Kill_with_sessions_in_PostgreSQL(t *testing.T) {
+	url := fmt.Sprintf(envy.Get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/%s?sslmode=disable"), fmt.Sprintf("heroes_kill_%d", os.Getpid()))
+	conn, err := pop.NewConnection(&pop.ConnectionDetails{URL: url})
+	require.NoError(t, err)
+	if err := conn.Dialect.CreateDB(); err != nil {
+		t.Skipf("no database can be made at %s (%v): start PostgreSQL, or set TEST_POSTGRES_URL to one", url, err)
+	}
+	t.Cleanup(func() { // a server that was killed may still be in it
+		require.Eventually(t, func() bool { return conn.Dialect.DropDB() == nil }, 10*time.Second, 100*time.Millisecond)
+	})
+	s := newSetting(t, "GO_ENV=production", "SESSION_STORE=database", "DATABASE_URL="+url)
+	out, err := s.command(t, "migrate").CombinedOutput()
+	require.NoError(t, err, string(out))
+	killed(t, s)
+}
+
+// ownRedis starts a Redis that has written to its disk what it acknowledges.
+func ownRedis(t *testing.T) (*backendtest.Server, setting) {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Skip("no redis-server in PATH: install Redis (apt-get install redis-server)")
+	}
+	dir, port := t.TempDir(), backendtest.FreePort(t)
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
+	t.Cleanup(func() { client.Close() })
+	server := &backendtest.Server{
+		Command: func() *exec.Cmd {
+			return exec.Command(path, "--bind", "127.0.0.1", "--port", port, "--dir", dir,
+				"--save", "", "--appendonly", "yes", "--appendfsync", "always")
+		},
+		Ping: func() error { return client.Ping(context.Background()).Err() },
+	}
+	server.Start(t)
+	return server, newSetting(t, "GO_ENV=production", "SESSION_STORE=redis", "REDIS_URL=redis://127.0.0.1:"+port+"/0")
+}
+
+func Test_Kill_with_sessions_in_Redis(t *testing.T) {
+	_, s := ownRedis(t)
+	killed(t, s)
+}
+
+func Test_Kill_of_Redis_itself_loses_nothing_that_was_acknowledged(t *testing.T) {
+	server, s := ownRedis(t)
+	p := s.start(t)
+	l := newLoad(t, p)
+	time.Sleep(time.Second)
+	l.expected.Store(true)
+	server.Kill()
+	time.Sleep(500 * time.Millisecond)
+	server.Start(t)
+	time.Sleep(time.Second)
+	l.end()
+	require.NotZero(t, l.answers[http.StatusServiceUnavailable])
+	require.Zero(t, l.lost, "each request is answered, if only with 503")
+	l.areKept(p)
+	l.areKept(s.start(t))
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"heroes/actions"
+	"heroes/session"
+	"heroes/session/backendtest"
+
+	"github.com/gobuffalo/buffalo"
+	"github.com/gobuffalo/envy"
+	"github.com/stretchr/testify/require"
+)
+
+// A site is the application in production as main serves it, at a port of its own, with a
+// good visitor whom no attack may harm.
+type site struct {
+	app    *buffalo.App
+	store  *session.Store
+	server *http.Server
+	addr   string
+	log    printed
+	secret string
+	good   string // the good visitor's cookie, name=value
+	memory bool   // the sessions are on a server, not in cookies
+}
+
+const goodHero = "Good Visitor"
+
+// serveSite serves a site until the test ends. Its sessions are in backend, or in cookies.
+func serveSite(t *testing.T, backend session.Backend, change ...func(*http.Server)) *site {
+	t.Helper()
+	s := &site{memory: backend != nil, secret: session.NewSecret()}
+	var err error
+	s.store, err = session.New([][]byte{[]byte(s.secret)}, session.Options{
+		Backend: backend,
+		OnError: actions.ShowSaveError(func() *buffalo.App { return s.app }),
+		OnEvent: func(ctx context.Context, e session.Event) { actions.LogSession(ctx, s.app.Logger, e) },
+	})
+	require.NoError(t, err)
+	envy.Temp(func() {
+		envy.Set("GO_ENV", "production")
+		s.app = actions.App(s.store)
+	})
+	s.app.Logger = actions.NewLogger(&s.log, slog.LevelDebug, true)
+	listener, err := listen("127.0.0.1:0")
+	require.NoError(t, err)
+	s.addr = listener.Addr().String()
+	s.server = newServer(actions.Handler(s.app))
+	for _, f := range change {
+		f(s.server)
+	}
+	go func() { _ = s.server.Serve(listener) }()
+	t.Cleanup(func() { s.server.Close() })
+	s.good = s.signIn(t, goodHero)
+	return s
+}
+
+// eachStore runs f with sessions in cookies and with sessions on a server.
+func eachStore(t *testing.T, f func(t *testing.T, s *site)) {
+	t.Run("cookie", func(t *testing.T) { f(t, serveSite(t, nil)) })
+	t.Run("server", func(t *testing.T) { f(t, serveSite(t, &backendtest.Memory{})) })
+}
+
+// printed is what was written to it, by any number of goroutines.
+type printed struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	stopped bool
+}
+
+// stop has what is written from now on forgotten.
+func (p *printed) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return len(b), nil
+	}
+	return p.text.Write(b)
+}
+
+func (p *printed) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
+// An answer is a response and its body.
+type answer struct {
+	*http.Response
+	text string
+}
+
+const (
+	host     = "heroes.test"
+	formType = "Content-Type: application/x-www-form-urlencoded"
+)
+
+// request is one without a body, such as "GET /", as it goes over the wire.
+func request(line string, header ...string) string {
+	return line + " HTTP/1.1\r\nHost: " + host + "\r\n" + strings.Join(append(header, "", ""), "\r\n")
+}
+
+// post is a form as it goes over the wire.
+func post(path, body string, header ...string) string {
+	return request("POST "+path, append(header, formType, fmt.Sprint("Content-Length: ", len(body)))...) + body
+}
+
+func hero(name string) string {
+	return url.Values{"name": {name}, "alter_ego": {"Clark Kent"}, "catch_phrase": {"Up, up and away!"}}.Encode()
+}
+
+// send writes raw over a connection of its own and gives all that comes back, until n
+// answers have come and the server has seen that no more will be asked. What holds for
+// every answer is checked.
+func send(t *testing.T, addr, raw string, n int) (answers []answer) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	go func() { _, _ = io.WriteString(conn, raw) }() // the server may answer before it has read all
+	in := bufio.NewReader(conn)
+	for {
+		if len(answers) == n {
+			_ = conn.(*net.TCPConn).CloseWrite()
+		}
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			require.GreaterOrEqual(t, len(answers), n, "no answer: %v", err)
+			return answers
+		}
+		if res.StatusCode == http.StatusContinue {
+			continue
+		}
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		a := answer{res, string(body)}
+		a.isSafe(t)
+		answers = append(answers, a)
+	}
+}
+
+// ask sends one request and gives its answer, the only one.
+func (s *site) ask(t *testing.T, raw string) answer {
+	t.Helper()
+	answers := send(t, s.addr, raw, 1)
+	require.Len(t, answers, 1)
+	return answers[0]
+}
+
+// inPlace is a Location that does not leave the host, however a browser reads it.
+var inPlace = regexp.MustCompile(`^/([!-.0-\[\]-~][!-\[\]-~]*)?$`)
+
+// isSafe is what holds for each answer, whatever was asked.
+func (a answer) isSafe(t *testing.T) {
+	t.Helper()
+	require.NotContains(t, a.text, "<evil", "an answer never has markup that was sent")
+	require.LessOrEqual(t, len(a.Header["Set-Cookie"]), 1)
+	if a.Header.Get("X-Request-Id") == "" { // what is no request is refused before there is an application
+		require.Contains(t, []int{400, 417, 431, 501, 505}, a.StatusCode)
+		require.True(t, a.Close, "and nothing more is read")
+		require.Empty(t, a.Header["Set-Cookie"])
+		require.Less(t, len(a.text), 100)
+		return
+	}
+	require.Less(t, a.StatusCode, 500)
+	require.Contains(t, a.Header.Get("Content-Security-Policy"), "default-src 'none'")
+	for _, name := range []string{
+		"Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Permissions-Policy",
+		"Referrer-Policy", "X-Content-Type-Options",
+	} {
+		require.Len(t, a.Header[name], 1, name)
+	}
+	for _, location := range a.Header["Location"] {
+		require.Regexp(t, inPlace, location)
+	}
+	for name, values := range a.Header {
+		require.NotContains(t, name, "Evil", "a header that was sent comes back")
+		if name != "Location" && name != "Set-Cookie" {
+			require.NotContains(t, strings.Join(values, "\n"), "evil", name)
+		}
+	}
+}
+
+// cookie is what the answer sets, name=value; "" if it sets none.
+func (a answer) cookie() string {
+	for _, c := range a.Cookies() {
+		return c.Name + "=" + c.Value
+	}
+	return ""
+}
+
+// signIn makes a session with a hero of that name, whose flash has been read, and gives
+// its cookie.
+func (s *site) signIn(t *testing.T, name string, header ...string) string {
+	t.Helper()
+	a := s.ask(t, post("/heroes", hero(name), header...))
+	require.Equal(t, http.StatusSeeOther, a.StatusCode, a.text)
+	require.NotEmpty(t, a.cookie())
+	read := s.ask(t, request("GET /success", "Cookie: "+a.cookie()))
+	require.Equal(t, http.StatusOK, read.StatusCode)
+	return cmp.Or(read.cookie(), a.cookie())
+}
+
+var heroShown = regexp.MustCompile(`name="name" value="([^"]*)"`)
+
+// hero is the name in the session that is seen with a line of cookies, "" for none.
+func (s *site) hero(t *testing.T, cookies ...string) string {
+	t.Helper()
+	var header []string
+	for _, c := range cookies {
+		header = append(header, "Cookie: "+c)
+	}
+	a := s.ask(t, request("GET /heroes/new", header...))
+	require.Equal(t, http.StatusOK, a.StatusCode)
+	return html.UnescapeString(heroShown.FindStringSubmatch(a.text)[1])
+}
+
+// noHarm is what holds after every attack.
+func (s *site) noHarm(t *testing.T) {
+	t.Helper()
+	require.Equal(t, goodHero, s.hero(t, s.good), "the good visitor's session")
+	require.NotContains(t, s.log.String(), `"level":"ERROR"`)
+}
+
+func statuses(answers []answer) (all []int) {
+	for _, a := range answers {
+		all = append(all, a.StatusCode)
+	}
+	return all
+}
+
+// is says whether the status is one of those wanted.
+func (a answer) is(wanted ...int) bool { return slices.Contains(wanted, a.StatusCode) }
+
+// dial sends raw over a connection that the test keeps.
+func (s *site) dial(t *testing.T, raw string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	_, err = io.WriteString(conn, raw)
+	require.NoError(t, err)
+	return conn
+}
+
+// timeToEnd reads until the server closes the connection.
+func timeToEnd(start time.Time, conn net.Conn) (time.Duration, string) {
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	text, _ := io.ReadAll(conn) // a reset is an end, too
+	return time.Since(start), string(text)
+}
