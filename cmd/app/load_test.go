@@ -43,7 +43,7 @@ func (s *site) steps() (all []step) {
 		{request("GET /success", "Cookie: "+s.good, "Accept-Language: fr"), 200},
 		{request("HEAD /"), 200},
 		{request("GET /heroes"), 405},
-		{request("GET /favicon.svg"), 200},
+		{request("GET /assets/favicon.svg"), 200},
 		{request("GET /success"), 303},
 	}
 	bad := []step{

@@ -113,7 +113,7 @@ func (s *site) provoke(t *testing.T, backend *backendtest.Memory) map[string]str
 		post("/language", "language=de", cookie, "Referer: https://"+host+"/success"+query), post("/session", "_method="+typed, cookie),
 		request("GET /", cookie, "X-Request-Id: "+typed+" "+name, "Accept-Language: "+typed, "User-Agent: "+typed, "Authorization: Bearer "+typed),
 		chunked("zz"+typed+"\r\n", cookie), request("GET /", cookie, "X"+typed), request("GET http://"+typed+".example/", cookie),
-		request("GET /healthz"+query, cookie), request("GET /readyz"+query, cookie), request("GET /favicon.svg"+query, cookie),
+		request("GET /healthz"+query, cookie), request("GET /readyz"+query, cookie), request("GET /assets/favicon.svg"+query, cookie),
 	} {
 		raw(text)
 	}
