@@ -51,6 +51,7 @@ func App(store *session.Store) *buffalo.App {
 	if Production(env) {
 		app.GET("/session", SessionHidden) // without it the answer would be 405
 	} else {
+		app.Use(offerInspector)
 		app.GET("/session", SessionShow)
 		app.POST("/session", SessionTamper)
 	}

@@ -126,7 +126,7 @@ func errorPage(status int, cause error, c buffalo.Context) (page []byte, err err
 		page, err = withoutFlash(c, "errors/error.html")
 		return err
 	}
-	err = speak(render)(c) // 404 and 405 have not been through it
+	err = speak(offerInspector(render))(c) // 404 and 405 have not been through them
 	return page, err
 }
 

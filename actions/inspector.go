@@ -45,6 +45,16 @@ type attribute struct{ Name, Text string }
 
 type entry struct{ Key, Type, Value string }
 
+// offerInspector has the pages lead to the inspector, where there is one.
+func offerInspector(next buffalo.Handler) buffalo.Handler {
+	return func(c buffalo.Context) error {
+		if !Production(c.Value("env").(string)) {
+			c.Set("inspector", true)
+		}
+		return next(c)
+	}
+}
+
 // SessionShow shows the session inspector.
 func SessionShow(c buffalo.Context) error {
 	cookie, err := ownCookie(c)

@@ -30,7 +30,7 @@ func newPages() (pages, error) {
 	engine, err := views.New(render.New(render.Options{
 		HTMLLayout:  "application.html",
 		TemplatesFS: choose(inProduction, templates.Embedded, templates.FS),
-		Helpers:     render.Helpers{"asset": asset, "production": Production},
+		Helpers:     render.Helpers{"asset": asset},
 	}), views.Options{Reload: !inProduction})
 	if err != nil {
 		err = fmt.Errorf("the templates cannot be used:\n%w", err)

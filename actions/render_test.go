@@ -21,7 +21,7 @@ func Test_pages_are_Buffalo_s_byte_for_byte(t *testing.T) {
 	stock := render.New(render.Options{
 		HTMLLayout:  "application.html",
 		TemplatesFS: templates.Embedded(),
-		Helpers:     render.Helpers{"asset": asset, "production": Production},
+		Helpers:     render.Helpers{"asset": asset},
 	})
 	hero := map[string]any{"name": `<b>Zoë</b> "<%= 1 %>"`, "alter_ego": `C:\\`, "catch_phrase": "字 & 'x'"}
 	seen := inspection{
@@ -37,7 +37,7 @@ func Test_pages_are_Buffalo_s_byte_for_byte(t *testing.T) {
 					data := render.Data{
 						"session": session, "flash": flash, "hero": hero, "wrong": wrong, "focus": "name",
 						"title": "A title", "text": "& a text", "details": "", "languages": []string{"de", "en-US"},
-						"env": map[bool]string{true: "test", false: "production"}[len(wrong) == 0], "seen": seen, "copied": tamper("value"),
+						"inspector": len(wrong) == 0, "seen": seen, "copied": tamper("value"),
 						"choices": []choice{{"<language.code>", "English"}, {"ar", "<العربية>"}},
 						"once": func(_ string, block plush.HelperContext) (template.HTML, error) {
 							text, err := block.Block()
