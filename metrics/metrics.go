@@ -91,8 +91,11 @@ func trim(path string) string {
 	return "/" + strings.Trim(path, "/")
 }
 
-// Session counts an event of a session.Store.
+// Session counts an event of a session.Store. On nil it does nothing.
 func (m *Metrics) Session(e session.Event) {
+	if m == nil {
+		return
+	}
 	m.events.WithLabelValues(string(e.Kind), string(e.Reason)).Inc()
 }
 

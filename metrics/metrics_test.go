@@ -46,6 +46,7 @@ func Test_Requests_are_counted_by_route_and_status(t *testing.T) {
 }
 
 func Test_Session_counts_what_happens(t *testing.T) {
+	(*Metrics)(nil).Session(session.Event{Kind: session.Created})
 	m := New()
 	require.Contains(t, m.text(), `heroes_session_events_total{kind="lost",reason=""} 0`, "from the start")
 	m.Session(session.Event{Kind: session.Created})

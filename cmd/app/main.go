@@ -61,8 +61,9 @@ func serve() error {
 	if err := errors.Join(err, actions.CheckPages()); err != nil {
 		return err
 	}
-	m := metrics.New()
+	var m *metrics.Metrics
 	if c.MetricsAddr != "" {
+		m = metrics.New()
 		c.Measure = m.Backend
 	}
 	var app *buffalo.App
