@@ -29,7 +29,7 @@ func Test_Redis_cluster(t *testing.T) {
 	for _, s := range slots {
 		port := backendtest.FreePort(t)
 		server := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1",
-			"--cluster-enabled", "yes", "--cluster-port", backendtest.FreePort(t), "--save", "", "--dir", t.TempDir())
+			"--cluster-enabled", "yes", "--cluster-node-timeout", "60000", "--cluster-port", backendtest.FreePort(t), "--save", "", "--dir", t.TempDir())
 		require.NoError(t, server.Start())
 		t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
 		addrs = append(addrs, "127.0.0.1:"+port)
@@ -52,8 +52,12 @@ func Test_Redis_cluster(t *testing.T) {
 	backend, err := redisstore.Open(addrs[0]+", "+addrs[1], "heroes_test:")
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
-		state, err := nodes[0].ClusterInfo(ctx).Result()
-		return err == nil && strings.HasPrefix(state, "cluster_state:ok") && backend.Ping(ctx) == nil
+		for _, node := range nodes { // each comes to its own opinion
+			if state, err := node.ClusterInfo(ctx).Result(); err != nil || !strings.HasPrefix(state, "cluster_state:ok") {
+				return false
+			}
+		}
+		return backend.Ping(ctx) == nil
 	}, 20*time.Second, 50*time.Millisecond)
 	backendtest.Run(t, backend)
 	backendtest.Sessions(t, backend) // and leaves some
