@@ -13,7 +13,6 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,7 +24,6 @@ import (
 
 	"github.com/gobuffalo/envy"
 	"github.com/gobuffalo/pop/v6"
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -292,25 +290,10 @@ func Test_Kill_with_sessions_in_PostgreSQL(t *testing.T) {
 	killed(t, s)
 }
 
-// ownRedis starts a Redis that has written to its disk what it acknowledges.
 func ownRedis(t *testing.T) (*backendtest.Server, setting) {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("no redis-server in PATH: install Redis (apt-get install redis-server)")
-	}
-	dir, port := t.TempDir(), backendtest.FreePort(t)
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
-	t.Cleanup(func() { client.Close() })
-	server := &backendtest.Server{
-		Command: func() *exec.Cmd {
-			return exec.Command(path, "--bind", "127.0.0.1", "--port", port, "--dir", dir,
-				"--save", "", "--appendonly", "yes", "--appendfsync", "always")
-		},
-		Ping: func() error { return client.Ping(context.Background()).Err() },
-	}
-	server.Start(t)
-	return server, newSetting(t, "GO_ENV=production", "SESSION_STORE=redis", "REDIS_URL=redis://127.0.0.1:"+port+"/0")
+	server, addr := backendtest.Redis(t)
+	return server, newSetting(t, "GO_ENV=production", "SESSION_STORE=redis", "REDIS_URL=redis://"+addr+"/0")
 }
 
 func Test_Kill_with_sessions_in_Redis(t *testing.T) {

@@ -5,7 +5,6 @@ package redisstore_test
 import (
 	"io"
 	"net"
-	"os/exec"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,31 +13,16 @@ import (
 	"heroes/session/backendtest"
 	"heroes/session/redisstore"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// ownRedis starts a Redis that has written to its disk what it acknowledges.
 func ownRedis(t *testing.T) (*backendtest.Server, *redisstore.Backend, string) {
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("no redis-server in PATH: install Redis (apt-get install redis-server)")
-	}
-	dir, port := t.TempDir(), backendtest.FreePort(t)
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
-	t.Cleanup(func() { client.Close() })
-	server := &backendtest.Server{
-		Command: func() *exec.Cmd {
-			return exec.Command(program, "--bind", "127.0.0.1", "--port", port, "--dir", dir,
-				"--save", "", "--appendonly", "yes", "--appendfsync", "always")
-		},
-		Ping: func() error { return client.Ping(t.Context()).Err() },
-	}
-	server.Start(t)
-	backend, err := redisstore.Open("redis://127.0.0.1:"+port+"/0", "session:")
+	t.Helper()
+	server, addr := backendtest.Redis(t)
+	backend, err := redisstore.Open("redis://"+addr+"/0", "session:")
 	require.NoError(t, err)
-	return server, backend, "127.0.0.1:" + port
+	return server, backend, addr
 }
 
 func Test_12_Redis_is_killed_and_started_again(t *testing.T) {
