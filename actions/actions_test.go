@@ -40,7 +40,6 @@ func openOn(t *testing.T, backend session.Backend, env ...string) *browser {
 	b := &browser{Assertions: require.New(t), jar: map[string]string{}, header: map[string]string{}}
 	store, err := session.New([][]byte{[]byte(session.NewSecret())}, session.Options{
 		Backend: backend,
-		OnError: ShowSaveError(func() *buffalo.App { return b.app }),
 		OnEvent: func(ctx context.Context, e session.Event) { LogSession(ctx, b.app.Logger, e) },
 	})
 	b.NoError(err)

@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"heroes/session"
+	"heroes/session/buffalosession"
 
 	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/envy"
@@ -39,8 +40,8 @@ func App(store *session.Store) *buffalo.App {
 	app.Middleware.Remove(buffalo.RequestLogger) // it would give every visitor a session; Handler logs instead
 	app.ErrorHandlers = buffalo.ErrorHandlers{0: showError}
 
-	app.Use(speak)              // the words of every page, in the visitor's language
-	app.Use(session.Middleware) // 503 while the sessions cannot be reached
+	app.Use(speak)                     // the words of every page, in the visitor's language
+	app.Use(buffalosession.Middleware) // saves the session before a page leaves
 
 	app.GET("/", HeroesNew)
 	app.GET("/heroes/new", HeroesNew)
@@ -69,7 +70,9 @@ func Handler(app *buffalo.App) http.Handler {
 	mux.HandleFunc("GET /healthz/{$}", HealthShow)
 	mux.HandleFunc("GET /readyz", ReadyShow(store))
 	mux.HandleFunc("GET /readyz/{$}", ReadyShow(store))
-	mux.Handle("/", store.Handler(refuse(app))) // saves the session with the first byte
+	mux.Handle("/", store.Handler(refuse(app), func(w http.ResponseWriter, r *http.Request, err error) {
+		fail(app, w, r, session.Status(w.Header(), err), err)
+	}))
 	return identify(secure(logRequests(app.Logger, answerHead(mux)), Production(app.Env)))
 }
 

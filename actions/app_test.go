@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"heroes/session"
+	"heroes/session/buffalosession"
 
 	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/httptest"
@@ -227,8 +228,8 @@ func Test_Buffalo_a_session_of_another_store_is_not_taken_for_ours(t *testing.T)
 		other, err := sessions.NewCookieStore([]byte("x")).Get(c.Request(), "other")
 		b.NoError(err)
 		c.Session().Session = other
-		b.ErrorContains(session.Renew(c), "CookieStore")
-		b.ErrorContains(session.Destroy(c), "CookieStore")
+		b.ErrorContains(buffalosession.Renew(c), "CookieStore")
+		b.ErrorContains(buffalosession.Destroy(c), "CookieStore")
 		return c.Error(http.StatusTeapot, errors.New("done"))
 	})
 	b.Equal(http.StatusTeapot, b.get("/renew").Code)

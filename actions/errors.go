@@ -3,7 +3,6 @@ package actions
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,14 +18,6 @@ import (
 // errorPages are the statuses that have words of their own; others below 500
 // share those of 400, and the rest those of 500.
 var errorPages = map[int]bool{400: true, 403: true, 404: true, 405: true, 409: true, 413: true, 415: true, 422: true, 500: true, 503: true}
-
-// ShowSaveError answers with the page of an error when a session could not be saved as
-// the answer was about to leave. Only then is app asked for.
-func ShowSaveError(app func() *buffalo.App) func(http.ResponseWriter, *http.Request, error) {
-	return func(w http.ResponseWriter, r *http.Request, err error) {
-		fail(app(), w, r, saveStatus(err), err)
-	}
-}
 
 // fail answers with the page of an error that was met outside of app's routes. It goes
 // through app's own handler of unknown paths, which is how Buffalo makes a context.
@@ -44,17 +35,6 @@ type failure struct {
 	cause  error
 }
 
-// saveStatus is the status of an error that kept a session from being saved.
-func saveStatus(err error) int {
-	switch {
-	case errors.Is(err, session.ErrUnavailable):
-		return http.StatusServiceUnavailable
-	case errors.Is(err, session.ErrEnded):
-		return http.StatusConflict
-	}
-	return http.StatusInternalServerError
-}
-
 // showError answers with the page of status, in the layout and the language of
 // every page. What went wrong goes to the log and, in development, to the page.
 // The page neither shows nor uses up the flash, which waits for the next one.
@@ -62,9 +42,6 @@ func showError(status int, err error, c buffalo.Context) error {
 	path := c.Request().URL.Path
 	if f, ok := c.Value(failureKey{}).(failure); ok {
 		path, status, err = f.path, f.status, f.cause
-	}
-	if status == http.StatusServiceUnavailable {
-		c.Response().Header().Set("Retry-After", session.RetryAfter)
 	}
 	if status == http.StatusMethodNotAllowed {
 		c.Response().Header().Set("Allow", allowed(c, path))

@@ -16,8 +16,7 @@ func HealthShow(w http.ResponseWriter, _ *http.Request) {
 func ReadyShow(store *session.Store) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := store.Ping(r.Context()); err != nil {
-			w.Header().Set("Retry-After", session.RetryAfter)
-			text(w, http.StatusServiceUnavailable, "the sessions cannot be reached")
+			text(w, session.Status(w.Header(), err), "the sessions cannot be reached")
 			return
 		}
 		text(w, http.StatusOK, "ready")

@@ -23,9 +23,6 @@ func HeroesCreate(c buffalo.Context) error {
 	c.Session().Set("name", hero["name"])
 	c.Session().Set("alter_ego", hero["alter_ego"])
 	c.Session().Set("catch_phrase", hero["catch_phrase"])
-	if err := session.Renew(c); err != nil { // a new hero, a new identity
-		return err
-	}
 	if err := c.Session().Save(); err != nil {
 		return err
 	}

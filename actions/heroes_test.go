@@ -13,7 +13,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"heroes/session"
+	"heroes/session/buffalosession"
 
 	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/buffalo/render"
@@ -225,5 +225,5 @@ func readings(b []byte) []string {
 
 func inlinePage(source string) render.Renderer {
 	pages := fstest.MapFS{"page.html": {Data: []byte(source)}}
-	return session.Page(render.New(render.Options{TemplatesFS: pages}).HTML("page.html"))
+	return buffalosession.Page(render.New(render.Options{TemplatesFS: pages}).HTML("page.html"))
 }

@@ -132,10 +132,15 @@ func inspect(c buffalo.Context, cookie *http.Cookie) inspection {
 	return seen
 }
 
-// asSet gives the cookie with the attributes that it was set with. Its Max-Age was what
-// was left of the session then; the store had cut the second that had begun.
+// asSet returns the cookie with the attributes that it was set with. Its Max-Age was what the
+// session had left then: a cookie that contains the session ends with it, and a token lasts as
+// long as the session can.
 func asSet(cookie *http.Cookie, o *sessions.Options, info session.Info) *http.Cookie {
-	left := (info.IdleLeft + time.Since(info.LastUse)).Round(time.Second) - 1
+	left := info.IdleLeft + time.Since(info.LastUse)
+	if info.OnServer {
+		left = info.LifetimeLeft + time.Since(info.Created)
+	}
+	left = left.Round(time.Second)
 	return &http.Cookie{
 		Name: cookie.Name, Value: cookie.Value, Path: o.Path, Domain: o.Domain, MaxAge: int(left / time.Second),
 		Secure: o.Secure, HttpOnly: o.HttpOnly, SameSite: o.SameSite, Partitioned: o.Partitioned,

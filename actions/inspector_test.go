@@ -146,7 +146,7 @@ func Test_Inspector_tells_that_an_older_secret_sealed_it(t *testing.T) {
 	b.put(map[string]any{"name": "Superman"})
 	b.store, err = session.New(secrets, session.Options{})
 	b.NoError(err)
-	b.app.SessionStore, b.handler = b.store, b.store.Handler(b.app)
+	b.app.SessionStore, b.handler = b.store, b.store.Handler(b.app, nil)
 	b.Contains(b.get("/session").Body.String(), "an older secret, 2 of 2;")
 	b.Contains(b.get("/session").Body.String(), "the newest secret, 1 of 2")
 }

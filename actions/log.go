@@ -44,16 +44,21 @@ func logRequests(l buffalo.Logger, next http.Handler) http.Handler {
 	})
 }
 
-// LogSession writes a line for what happened to a session: an error when a change
-// was lost, and what a developer may want to see otherwise.
+// LogSession writes a line for an event of a session: an error if a change was lost or a
+// session could not be loaded.
 func LogSession(ctx context.Context, l buffalo.Logger, e session.Event) {
 	l = l.WithField("session", string(e.Kind))
+	if e.ID != "" {
+		l = l.WithField("session_id", e.ID)
+	}
 	if id := requestID(ctx); id != "" {
 		l = l.WithField("request_id", id)
 	}
 	switch e.Kind {
 	case session.Lost, session.Unreachable:
 		l.Error(e.Err)
+	case session.Conflict:
+		l.Info(e.Err)
 	case session.Rejected:
 		l.WithField("reason", string(e.Reason)).Info("a session's cookie was not taken")
 	default:

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"heroes/public"
-	"heroes/session"
+	"heroes/session/buffalosession"
 	"heroes/templates"
 	"heroes/views"
 
@@ -45,7 +45,7 @@ type pages struct {
 
 // HTML renders a page within the layout. The page reads session["name"].
 func (p pages) HTML(names ...string) render.Renderer {
-	return session.Page(p.Engine.HTML(names...))
+	return buffalosession.Page(p.Engine.HTML(names...))
 }
 
 // asset is the address of a public file, which changes with its content.

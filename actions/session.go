@@ -3,7 +3,7 @@ package actions
 import (
 	"net/http"
 
-	"heroes/session"
+	"heroes/session/buffalosession"
 
 	"github.com/gobuffalo/buffalo"
 )
@@ -11,7 +11,7 @@ import (
 // SessionDestroy forgets the visitor. The flash that says so starts a session of
 // its own, which ends when it has been read.
 func SessionDestroy(c buffalo.Context) error {
-	if err := session.Destroy(c); err != nil {
+	if err := buffalosession.Destroy(c); err != nil {
 		return err
 	}
 	c.Response().Header().Set("Clear-Site-Data", `"cache", "storage"`) // the cookie is the session's to remove

@@ -47,7 +47,7 @@ const howToMakeOne = "make one with `go run ./cmd/app task secret`, or this prog
 func Read() (c Config, err error) {
 	env := envy.Get("GO_ENV", "development")
 	c.Session.Insecure = !actions.Production(env)
-	c.Store, c.Session.FromCookies = readStore(envy.Get("SESSION_STORE", "cookie"))
+	c.Store = envy.Get("SESSION_STORE", "cookie")
 	c.MetricsAddr = envy.Get("METRICS_ADDR", "")
 	return c, errors.Join(
 		checkLogLevel(),
@@ -176,17 +176,9 @@ func duration(name, standard string) (time.Duration, error) {
 	return d, nil
 }
 
-// readStore reads "redis,cookie" as Redis that takes over what is in cookies.
-func readStore(value string) (store string, fromCookies bool) {
-	if store, fromCookies = strings.CutSuffix(value, ",cookie"); store == "cookie" {
-		return value, false // which is no store
-	}
-	return store, fromCookies
-}
-
 func checkStore(store string) error {
 	if store != "cookie" && store != "database" && store != "redis" {
-		return fmt.Errorf("SESSION_STORE: %q is no store: set it to cookie, database or redis, or to one and \",cookie\" to take over what is in cookies", store)
+		return fmt.Errorf("SESSION_STORE: %q is not a store: set it to cookie, database or redis", store)
 	}
 	return nil
 }

@@ -113,23 +113,6 @@ func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T)
 	require.Equal(t, 1, strings.Count(err.Error(), "\n"), "one line for each")
 }
 
-func Test_Config_a_server_store_takes_over_from_cookies_when_it_is_told_to(t *testing.T) {
-	for value, want := range map[string]Config{
-		"redis":           {Store: "redis"},
-		"redis,cookie":    {Store: "redis", Session: session.Options{FromCookies: true}},
-		"database,cookie": {Store: "database", Session: session.Options{FromCookies: true}},
-	} {
-		c, err := with(t, map[string]string{"GO_ENV": "test", "SESSION_STORE": value})
-		require.NoError(t, err)
-		require.Equal(t, want.Store, c.Store)
-		require.Equal(t, want.Session.FromCookies, c.Session.FromCookies)
-	}
-	for _, value := range []string{"cookie,cookie", "redis,database", ",cookie", "redis, cookie"} {
-		_, err := with(t, map[string]string{"GO_ENV": "test", "SESSION_STORE": value})
-		require.ErrorContains(t, err, "SESSION_STORE:", value)
-	}
-}
-
 func Test_Config_opens_the_store_that_the_environment_names(t *testing.T) {
 	t.Chdir(t.TempDir()) // without a database.yml
 	open := func(env map[string]string) (store *session.Store, err error) {
@@ -151,8 +134,8 @@ func Test_Config_opens_the_store_that_the_environment_names(t *testing.T) {
 	for url, want := range map[string]string{
 		"redis://:the-password@127.0.0.1:1/0": "start it, or set REDIS_URL",
 		"127.0.0.1:1,127.0.0.1:2":             "start it, or set REDIS_URL",
-		"redis://:the-password@[::1/x":        "no URL such as",
-		"user:the-password@nowhere":           "is none such as",
+		"redis://:the-password@[::1/x":        "does not look like",
+		"user:the-password@nowhere":           "does not look like",
 	} {
 		_, err = open(map[string]string{"SESSION_STORE": "redis", "REDIS_URL": url})
 		require.ErrorContains(t, err, "REDIS_URL", url)

@@ -49,7 +49,7 @@ func New() *Metrics {
 			Help: "What the server of the sessions could not do, by operation.",
 		}, []string{"operation"}),
 	}
-	for _, kind := range []session.EventKind{session.Created, session.Renewed, session.Destroyed, session.Lost, session.Unreachable} {
+	for _, kind := range []session.EventKind{session.Created, session.Renewed, session.Destroyed, session.Conflict, session.Lost, session.Unreachable} {
 		m.events.WithLabelValues(string(kind), "") // from 0 on, or Prometheus would not see the first
 	}
 	for _, reason := range []session.Reason{session.Refused, session.Idle, session.Expired} {
@@ -116,18 +116,25 @@ func (b backend) observe(operation string, began time.Time, err error) {
 	}
 }
 
-func (b backend) Load(ctx context.Context, key session.Key) ([]byte, error) {
+func (b backend) Load(ctx context.Context, key session.Key) ([]byte, time.Duration, error) {
 	began := time.Now()
-	record, err := b.Backend.Load(ctx, key)
+	record, left, err := b.Backend.Load(ctx, key)
 	b.observe("load", began, err)
-	return record, err
+	return record, left, err
 }
 
-func (b backend) Swap(ctx context.Context, key session.Key, old, next []byte, expires time.Time) (bool, error) {
+func (b backend) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
 	began := time.Now()
-	swapped, err := b.Backend.Swap(ctx, key, old, next, expires)
+	swapped, err := b.Backend.Swap(ctx, key, old, next, ttl)
 	b.observe("swap", began, err)
 	return swapped, err
+}
+
+func (b backend) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
+	began := time.Now()
+	err := b.Backend.Put(ctx, key, next, ttl)
+	b.observe("put", began, err)
+	return err
 }
 
 func (b backend) Purge(ctx context.Context, limit int) (int, error) {

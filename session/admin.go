@@ -3,36 +3,32 @@ package session
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 )
 
-// What an operator does with the sessions on a server. In cookies there is nothing
-// to list or revoke: each of these is then ErrNoBackend.
-
-// ErrNoBackend says that the sessions are in cookies, where a server has no hand
-// on them. New secrets end them all.
+// ErrNoBackend reports that the sessions are in the visitors' cookies, where the server can
+// neither list nor end them. New secrets end them all.
 var ErrNoBackend = errors.New("session: the sessions are in the visitors' cookies; to end them all, change the secret")
 
-// An Entry describes a session on a server. Nothing in it opens one.
+// An Entry describes a session on a server. Nothing in it opens the session.
 type Entry struct {
-	ID      string    // the hash of its token, 64 hexadecimal digits
-	Created time.Time // when it began, or was renewed
-	LastUse time.Time // exact to half of the idle timeout
+	ID      string    // as in Info
+	Created time.Time // when it began
+	LastUse time.Time // when it was last used, exact to half of the idle timeout
 	Size    int       // bytes of its record
 }
 
-// Each calls f for every session with a cookie of that name, in any order, until f
-// gives an error. Records of other names and under unknown secrets are passed over.
+// Each calls f for every session with a cookie of that name, in any order, until f returns an
+// error. It skips records of other names and those under unknown secrets.
 func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) error {
 	if s.options.Backend == nil {
 		return ErrNoBackend
 	}
 	return s.options.Backend.Each(ctx, func(key Key, record []byte) error {
-		plain, _, err := s.keys.open(record, recordData(kindSession, name, key))
+		plain, _, err := s.keys.open(record, purpose(kindRecord, name, key[:]))
 		if err != nil {
 			return nil
 		}
@@ -40,31 +36,34 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) erro
 		if err != nil {
 			return nil
 		}
-		return f(Entry{
-			ID:      hex.EncodeToString(key[:]),
-			Created: time.Unix(c.created, 0),
-			LastUse: time.Unix(c.touched, 0),
-			Size:    len(record),
-		})
+		return f(Entry{ID: key.String(), Created: c.created, LastUse: c.used, Size: len(record)})
 	})
 }
 
-// Revoke ends the session with that ID and a cookie of that name, at once and
-// everywhere, also if it was renewed a moment ago; false if there is none.
+// Revoke ends the session with that ID and a cookie of that name, at once, in every process
+// and regardless of requests under way. It reports whether there was one.
 func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
 	if s.options.Backend == nil {
 		return false, ErrNoBackend
 	}
-	key, err := hex.DecodeString(id)
-	if err != nil || len(key) != len(Key{}) {
-		return false, fmt.Errorf("session: %q is no ID: it has %d hexadecimal digits", id, 2*len(Key{}))
+	b, err := hex.DecodeString(id)
+	if err != nil || len(b) != len(Key{}) {
+		return false, fmt.Errorf("session: %q is not an ID, which has %d hexadecimal digits", id, 2*len(Key{}))
 	}
-	return s.end(ctx, name, place{key: Key(key)})
+	key := Key(b)
+	record, left, err := s.options.Backend.Load(ctx, key)
+	if err != nil {
+		return false, unavailable(err)
+	}
+	_, reason := onServer{s}.open(name, key, record, left)
+	if reason == Refused && record != nil { // another application's
+		return false, nil
+	}
+	return reason == "", s.end(ctx, name, key) // also if its first save is still to come
 }
 
-// RevokeAll ends every session in the backend, of every name. A session that is
-// renewed at that moment can escape it, and with Options.FromCookies a cookie can come
-// back; new secrets end these too.
+// RevokeAll ends every session in the backend, of every name. A session that begins at that
+// moment can survive.
 func (s *Store) RevokeAll(ctx context.Context) error {
 	if s.options.Backend == nil {
 		return ErrNoBackend
@@ -72,15 +71,15 @@ func (s *Store) RevokeAll(ctx context.Context) error {
 	return s.options.Backend.Clear(ctx)
 }
 
-// purgeBatch is how many records one step of a purge deletes, and purgePause how
-// long it rests after it, so that pages are served as if there were none.
+// purgeBatch is how many records one step of a purge deletes, and purgePause how long the
+// purge rests afterwards, so that it does not slow down pages.
 const (
 	purgeBatch = 500
 	purgePause = 20 * time.Millisecond
 )
 
-// Purge deletes what has expired and gives its number. It calls progress, which may
-// be nil, with the number so far.
+// Purge deletes the expired records and returns their number. It calls progress, unless it is
+// nil, with the number so far.
 func (s *Store) Purge(ctx context.Context, progress func(deleted int)) (deleted int, err error) {
 	if s.options.Backend == nil {
 		return 0, ErrNoBackend
@@ -102,11 +101,11 @@ func (s *Store) Purge(ctx context.Context, progress func(deleted int)) (deleted 
 	}
 }
 
-// leaseKey is where the processes agree on who purges.
-var leaseKey = Key(sha256.Sum256([]byte("session: lease of the purge")))
+// leaseKey is where the processes agree on which of them purges. No session's ID is a text.
+var leaseKey = Key([]byte("lease of a purge"))
 
-// PurgeEvery purges until ctx ends. Of all processes that share the backend one
-// purges in each interval: the one that takes the lease.
+// PurgeEvery purges in each interval until ctx ends. Of all processes that share the backend,
+// the one that takes the lease does it.
 func (s *Store) PurgeEvery(ctx context.Context, interval time.Duration) {
 	if s.options.Backend == nil {
 		return
@@ -118,7 +117,7 @@ func (s *Store) PurgeEvery(ctx context.Context, interval time.Duration) {
 	for {
 		err := s.purgeOnce(ctx, lease, interval)
 		if err != nil && ctx.Err() == nil {
-			s.emit(ctx, Event{Kind: Unreachable, Err: err})
+			s.options.OnEvent(ctx, Event{Kind: Unreachable, Err: err})
 		}
 		select {
 		case <-ctx.Done():
@@ -129,9 +128,9 @@ func (s *Store) PurgeEvery(ctx context.Context, interval time.Duration) {
 }
 
 func (s *Store) purgeOnce(ctx context.Context, lease []byte, interval time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, interval) // a database that hangs is tried again
+	ctx, cancel := context.WithTimeout(ctx, interval) // if the server hangs, the next interval tries again
 	defer cancel()
-	taken, err := s.options.Backend.Swap(ctx, leaseKey, nil, lease, time.Now().Add(interval*9/10))
+	taken, err := s.options.Backend.Swap(ctx, leaseKey, nil, lease, interval*9/10)
 	if err == nil && taken {
 		_, err = s.Purge(ctx, nil)
 	}

@@ -5,39 +5,46 @@ import (
 	"time"
 )
 
-// A Key names a session's record: the SHA-256 of the token in the visitor's
-// cookie, so that who steals the records cannot make a cookie of them.
-type Key [32]byte
+// A Key names a record in a Backend. A session's key is its ID: the first 16 bytes of the
+// SHA-256 of the selector in the visitor's cookie. Someone who steals the records cannot
+// make a cookie from it.
+type Key [16]byte
 
-// A Backend keeps the records of sessions on a server. A record is opaque, sealed,
-// and never empty; no two are alike. Each method takes no longer than its context,
-// is safe for use by any number of goroutines and processes, and gives an error
-// only when the server could not do what was asked for.
+// A Backend keeps the records of sessions on a server. A record is opaque, sealed and
+// never empty, and no two records are alike. A record lives for a duration that the
+// backend measures with its own clock, so processes whose clocks differ agree on it.
+//
+// Each method takes no longer than its context allows and may be called by any number of
+// goroutines and processes at once. An error means that the server did not do what it was
+// asked, or that its reply was lost; in the second case the change may have been made. A
+// backend never sends a command a second time by itself.
 type Backend interface {
-	// Load gives the record under key: nil, without an error, if there is none
-	// or it has expired.
-	Load(ctx context.Context, key Key) ([]byte, error)
+	// Load returns the record under key and how much longer it lives, or nil if there is
+	// none or it has expired.
+	Load(ctx context.Context, key Key) (record []byte, left time.Duration, err error)
 
-	// Swap puts next in the place of old and reports true, if old is what is
-	// there; if it is not, Swap changes nothing and reports false. An old of nil
-	// stands for no record, or one that has expired; a next of nil deletes the
-	// record. From expires on, next counts as no record. The comparison and the
-	// change are one step: of several Swaps from the same old one succeeds.
-	Swap(ctx context.Context, key Key, old, next []byte, expires time.Time) (bool, error)
+	// Swap replaces old by next, which lives for ttl, and reports true if old is what is
+	// stored under key. A nil old stands for no record, or an expired one. Swap also reports
+	// true if next itself is already there, as after a lost reply. Otherwise it changes
+	// nothing and reports false. Comparing and replacing are one atomic step: of several
+	// Swaps from the same old, one succeeds. A ttl of less than a millisecond counts as one.
+	Swap(ctx context.Context, key Key, old, next []byte, ttl time.Duration) (bool, error)
 
-	// Each calls f with every record that has not expired, one after another, in
-	// any order, until f gives an error, which it returns. What is stored or
-	// deleted meanwhile may be left out, or come twice. A record is f's only
-	// during the call.
+	// Put stores next under key for ttl, whatever is there.
+	Put(ctx context.Context, key Key, next []byte, ttl time.Duration) error
+
+	// Each calls f with every record that has not expired, one after another in any order,
+	// until f returns an error, which Each returns. Records that change during the walk may be
+	// left out or come twice. The record belongs to f only during the call.
 	Each(ctx context.Context, f func(key Key, record []byte) error) error
 
-	// Purge deletes at most limit expired records and gives their number. A
-	// backend that drops them by itself has nothing to do and gives 0.
+	// Purge deletes at most limit expired records and returns their number. A backend that
+	// drops expired records by itself returns 0.
 	Purge(ctx context.Context, limit int) (int, error)
 
 	// Clear deletes every record.
 	Clear(ctx context.Context) error
 
-	// Ping gives an error while the server cannot be reached.
+	// Ping returns an error while the server cannot be reached.
 	Ping(ctx context.Context) error
 }

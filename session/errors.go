@@ -3,48 +3,84 @@ package session
 import (
 	"errors"
 	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
 )
 
-// ErrUnavailable says that the sessions could not be read or written because
-// their store cannot be reached. Nothing is lost: the request is to be answered
-// with 503 and tried again. A cookie store is never unavailable.
-var ErrUnavailable = errors.New("session: the store cannot be reached")
+var (
+	// ErrUnavailable reports that the sessions could not be read or written because the server
+	// that keeps them cannot be reached. No session is harmed; the request can be repeated. The
+	// answer is 503. Sessions in cookies are always available.
+	ErrUnavailable = errors.New("session: the server that keeps the sessions cannot be reached")
 
-// ErrTooLate says that a session was changed after the response had begun, when
-// no cookie can be sent any more. Change it before the first byte.
-var ErrTooLate = errors.New("session: changed after the response had begun")
+	// ErrConflict reports that the session's token was replaced by Renew, or that the session
+	// was ended, before this request could save its change. Nothing was saved, and the browser's
+	// cookie was left alone. The answer is 409; a repeated request carries the browser's new
+	// cookie.
+	ErrConflict = errors.New("session: another request renewed or ended the session, so nothing was saved: repeat the request")
 
-// ErrEnded says that a session was ended, here or elsewhere, while a request that
-// had read it was under way: its change is not saved. A session in a cookie is
-// never ended elsewhere.
-var ErrEnded = errors.New("session: ended while the request was under way")
+	// ErrContended reports that so many requests changed the session at once that this one gave
+	// up. Nothing of it was saved. The answer is 409, and the request can be repeated.
+	ErrContended = errors.New("session: too many requests change the session at once, so nothing was saved: repeat the request")
 
-// TooLargeError is the error of Save when the cookie would be longer than the
-// MaxCookie bytes a browser keeps, or the values longer than the MaxValues bytes
-// that a session holds anywhere. Nothing is written: the browser keeps the session
-// it had.
+	// ErrTooLate reports that the response had begun before the session was asked for or
+	// changed, so no cookie can be sent any more. Do both before the first byte.
+	ErrTooLate = errors.New("session: asked for or changed after the response had begun")
+)
+
+// A TooLargeError is the error of Save when the cookie would exceed the MaxCookie bytes that
+// a browser keeps, or the values the MaxValues bytes that any session holds. Nothing is
+// written; the browser keeps the session it had.
 type TooLargeError struct {
-	Size  int // bytes of the cookie (name, value and attributes) or of the values
+	Size  int // bytes of the cookie, with its name and attributes; 0 if the values are too large
 	Limit int // MaxCookie or MaxValues
 }
 
 func (e *TooLargeError) Error() string {
 	if e.Limit == MaxValues {
-		return fmt.Sprintf("session: the values are more than %d bytes: store less", e.Limit)
+		return fmt.Sprintf("session: the values take more than %d bytes: store less", e.Limit)
 	}
-	return fmt.Sprintf("session: the cookie would be %d bytes long and a browser keeps %d: store less in it, or keep the sessions on a server",
-		e.Size, e.Limit)
+	return fmt.Sprintf("session: the cookie would take %d bytes and browsers keep at most %d: store less, or keep the sessions on a server", e.Size, e.Limit)
 }
 
-// TypeError is the error of Save when a value has a type that a session does
-// not hold (the package's documentation lists those it does), or its key is no
+// A TypeError is the error of Save when a value's type cannot be stored, or a key is not a
 // string. Nothing is written.
 type TypeError struct {
-	Key  string // the key whose value, or a part of it, has the type
+	Key  string // the key of the value that is, or contains, the type
 	Type string // the type as Go prints it, such as "actions.Hero"
 }
 
 func (e *TypeError) Error() string {
-	return fmt.Sprintf("session: cannot keep %s under %q: store strings, []byte, bool, numbers, time.Time, and slices and string-keyed maps of these",
+	return fmt.Sprintf("session: cannot store %s under %q: store strings, []byte, bools, numbers, time.Time, types passed to session.Register, and slices and string-keyed maps of these",
 		e.Type, e.Key)
+}
+
+// A delayed error says when the request may be repeated.
+type delayed struct {
+	error
+	after time.Duration
+}
+
+func (d delayed) Unwrap() error { return d.error }
+
+// Status returns the status that answers an error of this package: 503 for ErrUnavailable,
+// 409 for ErrConflict and ErrContended, and 500 for any other. With 503 and 409 it sets
+// Retry-After in header (RFC 9110, section 10.2.3).
+func Status(header http.Header, err error) int {
+	status, after := http.StatusInternalServerError, time.Second
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		status, after = http.StatusServiceUnavailable, 5*time.Second
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrContended):
+		status = http.StatusConflict
+		if d, ok := errors.AsType[delayed](err); ok {
+			after = max(after, d.after)
+		}
+	default:
+		return status
+	}
+	header.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+	return status
 }

@@ -1,42 +1,52 @@
 package session
 
-import "context"
+import (
+	"context"
+	"log/slog"
+)
 
 // An EventKind names what happened to a session.
 type EventKind string
 
 const (
 	Created   EventKind = "created"   // a visitor has a session for the first time
-	Renewed   EventKind = "renewed"   // it has a new identity and keeps its values
+	Renewed   EventKind = "renewed"   // it has a new token and the same values
 	Destroyed EventKind = "destroyed" // it was ended, or emptied
-	Rejected  EventKind = "rejected"  // a cookie did not become a session; see Reason
-	Lost      EventKind = "lost"      // a change could not be saved; see Err
+	Rejected  EventKind = "rejected"  // a cookie did not open a session; see Reason
+	Conflict  EventKind = "conflict"  // a change was refused with 409; see Err
 
-	// Unreachable says that a session could not be loaded; see Err.
+	// Lost means that a change could not be saved; see Err. It is a fault of the program or of
+	// the server that keeps the sessions.
+	Lost EventKind = "lost"
+
+	// Unreachable means that a session could not be loaded; see Err.
 	Unreachable EventKind = "unreachable"
 )
 
-// A Reason says why a cookie was rejected. The visitor is answered alike
-// whatever the reason; it is for logs and metrics.
+// A Reason says why a cookie was rejected. It is for logs and metrics: apart from Replaced,
+// visitors cannot tell the reasons apart.
 type Reason string
 
 const (
-	Refused Reason = "refused" // not ours, damaged, or sealed under another secret or name
-	Idle    Reason = "idle"    // not used for longer than Options.IdleTimeout
-	Expired Reason = "expired" // older than Options.Lifetime
+	Refused  Reason = "refused"  // not ours, damaged, ended, or sealed under another secret or name
+	Idle     Reason = "idle"     // unused for longer than Options.IdleTimeout
+	Expired  Reason = "expired"  // older than Options.Lifetime
+	Replaced Reason = "replaced" // its token was replaced, or its session ended, within Options.Grace
 )
 
-// An Event tells what happened to a session, for logs and metrics (OWASP ASVS
-// 5.0, 16.3.3). It holds no value and nothing that could open a session.
+// An Event reports what happened to a session, for logs and metrics (OWASP ASVS 5.0,
+// 16.3.3). It contains no value and nothing that could open a session.
 type Event struct {
 	Kind   EventKind
 	Name   string // the cookie's name
+	ID     string // the session's ID, as in Info; "" if it is not known
 	Reason Reason // of Rejected
-	Err    error  // of Lost and Unreachable
+	Err    error  // of Conflict, Lost and Unreachable
 }
 
-func (s *Store) emit(ctx context.Context, e Event) {
-	if s.options.OnEvent != nil {
-		s.options.OnEvent(ctx, e)
+// logFaults is the default of Options.OnEvent.
+func logFaults(ctx context.Context, e Event) {
+	if e.Kind == Lost || e.Kind == Unreachable {
+		slog.ErrorContext(ctx, "session", "event", string(e.Kind), "session_id", e.ID, "error", e.Err)
 	}
 }

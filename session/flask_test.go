@@ -24,7 +24,7 @@ func Test_Flask_session_accessed(t *testing.T) {
 			s, _ := store.Get(r, name)
 			s.Values["value"] = 42
 		}
-	}))
+	}), nil)
 	for path, vary := range map[string]string{"/nothing": "", "/": "Cookie"} {
 		w := httptest.NewRecorder()
 		app.ServeHTTP(w, httptest.NewRequest("GET", path, nil))

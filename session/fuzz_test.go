@@ -2,8 +2,10 @@ package session
 
 import (
 	"net/http/httptest"
-	"reflect"
 	"testing"
+	"time"
+
+	"heroes/session/internal/values"
 )
 
 // FuzzCookie sends foreign bytes as the cookie: whatever they are, the session is
@@ -13,15 +15,20 @@ func FuzzCookie(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	store := &Store{keys: keys, options: Options{IdleTimeout: -1, Lifetime: 1 << 62}}
-	plain, err := encode([]byte{0, 0}, everyType)
+	store, err := New([][]byte{newSecret, oldSecret}, Options{IdleTimeout: -1, Lifetime: forever})
 	if err != nil {
 		f.Fatal(err)
 	}
-	sealed := keys.sealText(name, plain)
-	f.Add(sealed)
-	f.Add(sealed[:len(sealed)-1])
-	f.Add(keys[1:].sealText(name, plain))
+	encoded, err := values.Encode(nil, heroValues())
+	if err != nil {
+		f.Fatal(err)
+	}
+	c := heroContent()
+	c.idle, c.lifetime, c.values = forever, forever, string(encoded)
+	own := sealed(keys, name, c.encode())
+	f.Add(own)
+	f.Add(own[:len(own)-1])
+	f.Add(sealed(keys[1:], name, c.encode()))
 	f.Add("")
 	f.Add("AQ")
 	f.Fuzz(func(t *testing.T, value string) {
@@ -31,11 +38,11 @@ func FuzzCookie(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		opened, _, err := keys.openText(name, value)
+		plain, err := opened(keys, name, value)
 		if err == nil && strict.EncodeToString([]byte(mustDecode(t, value))) != value {
 			t.Fatalf("a second spelling of a valid cookie: %q", value)
 		}
-		if (err == nil) == s.IsNew && opened != "" {
+		if (err == nil) == s.IsNew && plain != "" {
 			t.Fatalf("opened: %v, new: %v", err == nil, s.IsNew)
 		}
 		if err != nil && len(s.Values) > 0 {
@@ -52,42 +59,42 @@ func mustDecode(t *testing.T, value string) string {
 	return string(b)
 }
 
-// FuzzValues decodes foreign bytes as values: they are refused or, encoded again,
-// give the same values.
-func FuzzValues(f *testing.F) {
-	b, err := encode(nil, everyType)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(string(b))
-	for key, value := range everyType {
-		b, err := encode(nil, map[any]any{key: value})
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(b))
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		values, err := decode(s)
+// FuzzContent decodes foreign bytes as the content of a session: they are refused or, encoded
+// again, mean the same.
+func FuzzContent(f *testing.F) {
+	c := heroContent()
+	f.Add(string(c.encode()))
+	c.idle, c.grace, c.verifier = forever, time.Second, verifierHash{1}
+	f.Add(string(c.encode()))
+	f.Fuzz(func(t *testing.T, plain string) {
+		c, err := decodeContent(plain)
 		if err != nil {
 			return
 		}
-		b, err := encode(nil, values)
-		if err != nil {
-			t.Fatalf("decoded and not encoded: %v", err)
-		}
-		again, err := decode(string(b))
+		again, err := decodeContent(string(c.encode()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		b2, err := encode(nil, again)
-		if err != nil || string(b) != string(b2) || len(values) != len(again) {
-			t.Fatalf("%v, then %v (%v)", values, again, err)
+		if again.id != c.id || again.verifier != c.verifier || again.values != c.values || again.grace != c.grace || again.idle != c.idle {
+			t.Fatalf("%+v, then %+v", c, again)
 		}
-		for k := range values {
-			if reflect.TypeOf(values[k]) != reflect.TypeOf(again[k]) {
-				t.Fatalf("%v is a %T, then a %T", k, values[k], again[k])
-			}
+	})
+}
+
+// FuzzToken sends foreign bytes as a token: they are refused, or are the one token that was
+// stored.
+func FuzzToken(f *testing.F) {
+	as := newIdentity(nil)
+	f.Add(as.token)
+	f.Add(as.token[:63])
+	f.Add(as.token[:21] + newIdentity(nil).token[21:])
+	f.Fuzz(func(t *testing.T, value string) {
+		b, err := decodeText(value)
+		if err != nil || len(b) != selectorSize+verifierSize {
+			return
+		}
+		if got := identityOf(b); got.token != value || (got == as) != (value == as.token) {
+			t.Fatalf("%q is another spelling of %q", value, got.token)
 		}
 	})
 }

@@ -29,7 +29,7 @@ func Test_Gorilla_Get_gives_one_session_per_request_and_name(t *testing.T) {
 			require.Same(t, store, a.Store())
 		}))
 		if handler {
-			app = store.Handler(app)
+			app = store.Handler(app, nil)
 		}
 		app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	}

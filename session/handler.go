@@ -7,184 +7,288 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
-
-	"github.com/gorilla/sessions"
+	"sync"
 )
 
-// An exchange is one request and its response: the sessions that were read in it.
-// It travels in the request's context.
-type exchange struct {
-	context.Context
-	states   []*state
-	before   func() // called before the sessions are saved or compared
-	deferred bool   // Handler saves with the first byte; without it, Save does
-	begun    bool   // the first byte has left
+// An Exchange is one request and its response, and the sessions that were read in it.
+// Applications have no need of it: it is for the middleware of a framework.
+type Exchange struct {
+	ctx     context.Context // of the request when it arrived
+	safe    bool            // it is a GET or HEAD
+	handled bool            // Handler saves with the first byte; without it, Save does
+
+	mu     sync.Mutex // a handler may run on after http.TimeoutHandler has answered
+	visits []*visit
+	mode   mode
+	begun  bool   // the first byte has left
+	failed error  // why a commit failed
+	before func() // called before the sessions are committed or compared
 }
+
+// mode is what Save does behind Handler.
+type mode int
+
+const (
+	saveChecks  mode = iota // whether the session can be saved; the first byte commits
+	saveCommits             // at once
+	saveIgnores             // the answer is an error that saves nothing
+)
 
 type exchangeKey struct{}
 
-func (x *exchange) Value(key any) any {
-	if key == (exchangeKey{}) {
-		return x
-	}
-	return x.Context.Value(key)
-}
-
-// exchangeOf finds the request's exchange, or starts one without a Handler.
-func exchangeOf(r *http.Request) *exchange {
-	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
+// Of returns the exchange that the request belongs to.
+func Of(r *http.Request) *Exchange {
+	x, ok := r.Context().Value(exchangeKey{}).(*Exchange)
 	if !ok {
-		x = &exchange{Context: r.Context(), before: func() {}}
-		*r = *r.WithContext(x) // as gorilla/sessions does with its registry
+		x = newExchange(r)
+		*r = *r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)) // as gorilla/sessions does
 	}
 	return x
 }
 
-func (x *exchange) add(st *state) {
-	x.states = append(x.states, st)
+func newExchange(r *http.Request) *Exchange {
+	return &Exchange{ctx: r.Context(), safe: r.Method == http.MethodGet || r.Method == http.MethodHead}
 }
 
-func (x *exchange) find(s *sessions.Session) *state {
-	for _, st := range x.states {
-		if st.session == s {
-			return st
+// Handled reports whether a Handler saves the sessions of this exchange.
+func (x *Exchange) Handled() bool { return x.handled }
+
+// Err returns why a session of the exchange could not be loaded or saved, or nil.
+func (x *Exchange) Err() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.err()
+}
+
+func (x *Exchange) err() error {
+	for _, v := range x.visits {
+		if v.err != nil {
+			return v.err
+		}
+	}
+	return x.failed
+}
+
+// BeforeCommit has f called before the sessions are committed, or compared with what was, so
+// that a framework can put into a session what it keeps elsewhere.
+func (x *Exchange) BeforeCommit(f func()) { x.before = f }
+
+// Respond runs write, which saves the session and then answers with status. Within it, Save
+// commits the session at once and returns the error, so that write can answer differently.
+// With a status of 500 or above Save does nothing. If the request's deadline was set inside
+// Handler, as by http.TimeoutHandler, Save commits nothing: only the first byte that Handler
+// sees tells whether the answer is in time.
+func (x *Exchange) Respond(r *http.Request, status int, write func() error) error {
+	if !x.handled {
+		return write()
+	}
+	_, inner := r.Context().Deadline()
+	_, outer := x.ctx.Deadline()
+	switch {
+	case status >= http.StatusInternalServerError:
+		x.setMode(saveIgnores)
+	case inner == outer:
+		x.setMode(saveCommits)
+	}
+	defer x.setMode(saveChecks)
+	return write()
+}
+
+func (x *Exchange) setMode(m mode) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.mode = m
+}
+
+func (x *Exchange) find(s *Store, name string) *visit {
+	for _, v := range x.visits {
+		if v.store == s && v.session.Name() == name {
+			return v
 		}
 	}
 	return nil
 }
 
-// loadError is why a session of the exchange could not be loaded, nil if all were.
-func (x *exchange) loadError() error {
-	for _, st := range x.states {
-		if st.err != nil {
-			return st.err
-		}
-	}
-	return nil
-}
-
-// commit saves every session of the exchange; none if one of them cannot be saved, as
-// far as that is known before.
-func (x *exchange) commit(header http.Header, status int) error {
-	for _, st := range x.states {
-		st.mark(header)
-	}
-	if status >= http.StatusInternalServerError { // what failed is not half remembered
+// save is Store.Save within the exchange.
+func (x *Exchange) save(ctx context.Context, v *visit, header http.Header) (err error) {
+	switch {
+	case !x.handled:
+		v.mark(header)
+		return x.report(v, v.commit(ctx, header, x.safe))
+	case x.failed != nil || x.mode == saveIgnores:
 		return nil
+	case x.begun && v.pending():
+		return ErrTooLate
+	case x.begun:
+		return nil
+	case x.mode == saveChecks:
+		err = v.check(x.safe)
+	default:
+		err = x.commit(ctx, header)
 	}
-	x.before()
-	if err := x.loadError(); err != nil {
-		return err
+	if err != nil && Status(http.Header{}, err) != http.StatusInternalServerError {
+		strip(header)
 	}
-	for _, st := range x.states {
-		if len(x.states) == 1 {
-			break // commit checks for itself
+	return err
+}
+
+// commit saves every session of the exchange: none if one of them cannot be saved, as far as
+// that shows before. After an error nothing more is saved.
+func (x *Exchange) commit(ctx context.Context, header http.Header) error {
+	if x.before != nil && x.mode == saveChecks {
+		x.before()
+	}
+	for _, v := range x.visits {
+		if len(x.visits) == 1 {
+			break // its commit checks it
 		}
-		if err := st.check(); err != nil {
-			return err
+		if x.failed = x.report(v, v.check(x.safe)); x.failed != nil {
+			return x.failed
 		}
 	}
-	for _, st := range x.states {
-		if err := st.commit(x.Context, header); err != nil {
-			return err
+	for _, v := range x.visits {
+		if x.failed = x.report(v, v.commit(ctx, header, x.safe)); x.failed != nil {
+			strip(header)
+			return x.failed
 		}
 	}
 	return nil
 }
 
-// changed is true when a session holds something that the response does not.
-func (x *exchange) changed() bool {
-	x.before()
-	return slices.ContainsFunc(x.states, (*state).changed)
+// report emits the event of an error.
+func (x *Exchange) report(v *visit, err error) error {
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrContended):
+		v.emit(x.ctx, Event{Kind: Conflict, Err: err})
+	default:
+		v.emit(x.ctx, Event{Kind: Lost, Err: err})
+	}
+	return err
 }
 
-// Handler stands around an application and saves its sessions with the first
-// byte of the response, however that is written: rendered, redirected, written
-// bare, or as an error. A response of 500 and above saves nothing. A change that
-// comes too late, or cannot be saved, fails the request: a change is never
-// dropped in silence.
-//
-// It goes inside an http.TimeoutHandler, which answers while the application still
-// runs, and outside a middleware that recovers panics, which would hide that the
-// connection was cut.
-func (s *Store) Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x, ok := r.Context().Value(exchangeKey{}).(*exchange) // a session was read outside
-		if !ok {
-			x = &exchange{Context: r.Context(), before: func() {}}
-			r = r.WithContext(x)
+// pending returns a session of which the application wants something that the response does
+// not stand for, or nil.
+func (x *Exchange) pending() *visit {
+	if x.before != nil {
+		x.before()
+	}
+	for _, v := range x.visits {
+		if v.pending() {
+			return v
 		}
-		if x.deferred { // by another Handler around this one
+	}
+	return nil
+}
+
+// strip takes out of the header what describes or accompanies an answer that will not leave.
+func strip(header http.Header) {
+	for _, field := range []string{"Location", "Refresh", "Set-Cookie", "Clear-Site-Data", "Etag", "Last-Modified", "Accept-Ranges",
+		"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Range", "Content-Location", "Content-Disposition"} {
+		header.Del(field)
+	}
+	header.Set("Cache-Control", "no-store")
+}
+
+// Handler stands around an application. It saves the sessions with the first byte of the
+// response, however that is written: rendered, redirected, written directly or as an error. A
+// response with a status of 500 or above saves nothing. If a session cannot be saved,
+// onError answers instead of the application; nil answers with the status that Status
+// returns, in plain text. A change that comes after the first byte cuts the connection, so
+// that the visitor does not take the response for a success.
+//
+// Handler belongs outside an http.TimeoutHandler, whose answer it must see, and outside
+// middleware that recovers panics, which would hide that the connection was cut.
+func (s *Store) Handler(next http.Handler, onError func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	if onError == nil {
+		onError = answerError
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x, ok := r.Context().Value(exchangeKey{}).(*Exchange)
+		if ok && x.handled { // there is a Handler around this one
 			next.ServeHTTP(w, r)
 			return
 		}
-		x.deferred = true
-		rw := &writer{ResponseWriter: w, store: s, request: r, exchange: x}
+		if !ok {
+			x = newExchange(r)
+			r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		}
+		x.handled = true
+		rw := &writer{ResponseWriter: w, request: r, exchange: x, onError: onError}
 		next.ServeHTTP(rw, r)
 		rw.finish()
 	})
 }
 
-// writer is the ResponseWriter that Handler hands on.
+func answerError(w http.ResponseWriter, _ *http.Request, err error) {
+	status := Status(w.Header(), err)
+	http.Error(w, http.StatusText(status), status)
+}
+
+// writer is the ResponseWriter that Handler passes on.
 type writer struct {
 	http.ResponseWriter
-	store    *Store
 	request  *http.Request
-	exchange *exchange
-	done     bool // the sessions are out of our hands: failed, dropped or hijacked
-	failed   bool // OnError has answered; what the application writes is swallowed
+	exchange *Exchange
+	onError  func(http.ResponseWriter, *http.Request, error)
+	done     bool // the sessions are not to be saved any more
+	replaced bool // onError has answered; what the application writes is discarded
 }
 
-// begin saves the sessions if nothing has left yet. It is false when the
-// application's answer must not leave.
+// begin commits the sessions if nothing has left yet. It reports whether the application's
+// answer may leave: one that says what went wrong may.
 func (w *writer) begin(status int) bool {
-	if w.exchange.begun {
-		return !w.failed
+	err, first := w.commit(status)
+	if !first {
+		return !w.replaced
 	}
-	w.exchange.begun = true
-	w.done = status >= http.StatusInternalServerError
-	if err := w.exchange.commit(w.Header(), status); err != nil {
-		w.fail(err)
+	if err == nil || status >= http.StatusInternalServerError || status == Status(http.Header{}, err) {
+		return true
 	}
-	return !w.failed
+	w.replaced = true
+	strip(w.Header())
+	w.onError(w.ResponseWriter, w.request, err)
+	return false
 }
 
-func (w *writer) fail(err error) {
-	w.done, w.failed = true, true
-	w.store.emit(w.request.Context(), Event{Kind: Lost, Err: err})
-	for field := range w.Header() { // what described or redirected the answer that does not leave
-		switch field {
-		case "Location", "Refresh", "Set-Cookie", "Etag", "Last-Modified", "Accept-Ranges",
-			"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Range",
-			"Content-Location", "Content-Disposition":
-			w.Header().Del(field)
-		}
+// commit commits the sessions with the first byte, unless the status says that nothing is to
+// be saved. It returns why that failed, or why a session could not be loaded.
+func (w *writer) commit(status int) (err error, first bool) {
+	x := w.exchange
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.begun {
+		return nil, false
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.store.options.OnError(w.ResponseWriter, w.request, err)
+	for _, v := range x.visits {
+		v.mark(w.Header())
+	}
+	if err = x.err(); err == nil && status < http.StatusInternalServerError {
+		err = x.commit(x.ctx, w.Header())
+	}
+	x.begun = true
+	w.done = err != nil || status >= http.StatusInternalServerError // what failed is not half remembered
+	return err, true
 }
 
-// finish runs after the application. If a session was changed after the first
-// byte, the connection is cut, so that the visitor does not take the answer for
-// a success.
+// finish runs after the application.
 func (w *writer) finish() {
-	if !w.exchange.begun {
-		w.begin(http.StatusOK)
+	w.begin(http.StatusOK)
+	x := w.exchange
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if w.done {
 		return
 	}
-	if !w.done && w.exchange.changed() {
-		w.store.emit(w.request.Context(), Event{Kind: Lost, Err: ErrTooLate})
+	if v := x.pending(); v != nil {
+		_ = x.report(v, ErrTooLate)
 		panic(http.ErrAbortHandler)
 	}
 }
 
 func (w *writer) WriteHeader(status int) {
-	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
-		w.ResponseWriter.WriteHeader(status)
-		return
-	}
-	if w.begin(status) {
+	informational := status >= 100 && status < 200 && status != http.StatusSwitchingProtocols
+	if informational || w.begin(status) {
 		w.ResponseWriter.WriteHeader(status)
 	}
 }
@@ -196,7 +300,7 @@ func (w *writer) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// ReadFrom keeps the server's way of sending a file without copying it.
+// ReadFrom lets the server send a file without copying it.
 func (w *writer) ReadFrom(src io.Reader) (int64, error) {
 	if !w.begin(http.StatusOK) {
 		return io.Copy(io.Discard, src)
@@ -205,9 +309,7 @@ func (w *writer) ReadFrom(src io.Reader) (int64, error) {
 }
 
 // Unwrap is for http.ResponseController.
-func (w *writer) Unwrap() http.ResponseWriter {
-	return w.ResponseWriter
-}
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // FlushError is Flush with its error, for http.ResponseController.
 func (w *writer) FlushError() error {
@@ -217,36 +319,25 @@ func (w *writer) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Flush is for those who ask for an http.Flusher.
-func (w *writer) Flush() {
-	_ = w.FlushError()
-}
+// Flush makes the writer an http.Flusher.
+func (w *writer) Flush() { _ = w.FlushError() }
 
-// Hijack hands over the connection. A session that was changed cannot be saved
-// any more and is an error.
+// Hijack hands over the connection. It is an error if a session has a change that would be
+// lost, unless that change can wait.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if !w.done && w.exchange.changed() {
-		return nil, nil, errors.New("session: changed, and the connection is to be hijacked before it is saved")
+	x := w.exchange
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !w.done && !x.begun {
+		for _, v := range x.visits {
+			if p, _, err := v.plan(true); err != nil || p != (plan{}) && !p.drop {
+				return nil, nil, errors.New("session: a change must be saved before the connection is hijacked: answer it in a request of its own")
+			}
+		}
 	}
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil {
-		w.exchange.begun, w.done = true, true
+		x.begun, w.done = true, true
 	}
 	return conn, rw, err
-}
-
-// RetryAfter is how many seconds a visitor is asked to wait while the store
-// cannot be reached, as the value of the header.
-const RetryAfter = "5"
-
-func answerError(w http.ResponseWriter, _ *http.Request, err error) {
-	status := http.StatusInternalServerError
-	switch {
-	case errors.Is(err, ErrUnavailable):
-		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", RetryAfter)
-	case errors.Is(err, ErrEnded):
-		status = http.StatusConflict
-	}
-	http.Error(w, http.StatusText(status), status)
 }

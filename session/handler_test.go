@@ -22,7 +22,7 @@ func serve(t *testing.T, store *Store, app func(http.ResponseWriter, *http.Reque
 		s, err := store.Get(r, name)
 		require.NoError(t, err)
 		app(w, r, s)
-	})))
+	}), nil))
 	t.Cleanup(server.Close)
 	return server
 }
@@ -62,7 +62,7 @@ func Test_a_connection_can_be_hijacked_unless_a_change_would_be_lost(t *testing.
 		if r.URL.Path == "/changed" {
 			s.Values["name"] = "Superman"
 			_, _, err := w.(http.Hijacker).Hijack()
-			require.ErrorContains(t, err, "changed")
+			require.ErrorContains(t, err, "must be saved")
 			return
 		}
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -150,7 +150,7 @@ func Test_16_Handler_inside_a_TimeoutHandler_is_no_race(t *testing.T) {
 		}
 		<-release
 		s.Values["n"] = "late"
-	})), time.Millisecond, "late")
+	}), nil), time.Millisecond, "late")
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	close(release)
@@ -172,18 +172,18 @@ func Test_16_a_session_read_outside_the_handler_is_the_one_inside(t *testing.T) 
 		"by an access log": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, err := store.Get(r, name)
 			require.NoError(t, err)
-			store.Handler(http.HandlerFunc(inner)).ServeHTTP(w, r)
+			store.Handler(http.HandlerFunc(inner), nil).ServeHTTP(w, r)
 		}),
 		"another store's": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, err := sessions.NewCookieStore([]byte("another")).Get(r, "another")
 			require.NoError(t, err)
-			store.Handler(http.HandlerFunc(inner)).ServeHTTP(w, r)
+			store.Handler(http.HandlerFunc(inner), nil).ServeHTTP(w, r)
 		}),
 		"by a handler around this one": store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, err := store.Get(r, name)
 			require.NoError(t, err)
-			store.Handler(http.HandlerFunc(inner)).ServeHTTP(w, r)
-		})),
+			store.Handler(http.HandlerFunc(inner), nil).ServeHTTP(w, r)
+		}), nil),
 	} {
 		cookie := ""
 		for visit := range 3 {
@@ -210,7 +210,7 @@ func Test_03_what_the_application_sets_itself_is_left_alone(t *testing.T) {
 			require.NoError(t, s.Save(r, w))
 		}))
 		if handler {
-			app = store.Handler(app)
+			app = store.Handler(app, nil)
 		}
 		w := httptest.NewRecorder()
 		app.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -252,7 +252,7 @@ func Test_16_all_sessions_of_a_response_are_saved_or_none(t *testing.T) {
 			one, _ := store.Get(r, "one")
 			two, _ := store.Get(r, "two")
 			one.Values["k"], two.Values["k"] = "v", b
-		})).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		}), nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		return w.Result()
 	}
 	require.Len(t, visit("v").Cookies(), 2)

@@ -2,209 +2,212 @@ package session
 
 import (
 	"context"
-	"encoding/hex"
+	"encoding"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
+
+	"heroes/session/internal/values"
 
 	"github.com/gorilla/sessions"
 )
 
-// MaxCookie is the most bytes a browser keeps of one cookie: name, value and
-// attributes (RFC 6265, section 6.1).
-const MaxCookie = 4096
+const (
+	// MaxCookie is the largest cookie that a browser keeps, in bytes: name, value and attributes
+	// (RFC 6265, section 6.1).
+	MaxCookie = 4096
+
+	// MaxValues is the most bytes that the values of a session take on a server, encoded.
+	MaxValues = values.Max
+)
 
 // Options of a Store. The zero value is right for production.
 type Options struct {
-	// Backend keeps the sessions on a server, where they can be revoked and may
-	// be large; the cookie then holds a token. Default: none, the cookie holds
-	// the session itself.
+	// Backend keeps the sessions on a server, where they can be revoked and may be large; the
+	// cookie then contains only a token. Default: none; the cookie contains the session.
 	Backend Backend
 
-	// FromCookies has a Store with a Backend take over the sessions that one without
-	// it sealed in cookies, under the same secrets and name, so that nobody is signed
-	// out by the change. Change all processes at once: one that still has no Backend
-	// refuses the tokens. Leave it out once Lifetime has passed: a copy of a cookie
-	// from before the last change of its session opens that session as it was then,
-	// signed out or not, as it does without a Backend. Default: they are refused.
-	FromCookies bool
-
-	// IdleTimeout ends a session that was not used for so long. Default: 24
-	// hours; negative: never.
+	// IdleTimeout ends a session that is not used for this long. Default: 24 hours; negative:
+	// never. A shorter one than before holds for a session from its next use on.
 	IdleTimeout time.Duration
 
-	// Lifetime ends a session so old, however busy it is. Default: 720 hours.
+	// Lifetime ends a session this long after it began, however busy it is. Default: 720 hours.
+	// A shorter one than before holds for a session from its next use on.
 	Lifetime time.Duration
 
-	// Path and Domain are the cookie's. Default: "/", and no Domain, so that
-	// only the host that set the cookie gets it. A cookie whose name starts with
-	// "__Host-" must keep both defaults.
+	// Grace is how long the server remembers that a token was replaced or its session ended.
+	// Meanwhile, a request with that token reads an empty session and cannot store anything, so
+	// that overlapping requests of one browser do not start a second session. It should be
+	// longer than a response takes to arrive. Default: 10 seconds. Without a Backend it has no
+	// meaning.
+	Grace time.Duration
+
+	// Path and Domain are the cookie's. Default: "/", and no Domain, so that only the host that
+	// set the cookie receives it. A cookie whose name starts with "__Host-" needs both defaults.
 	Path, Domain string
 
 	// SameSite is the cookie's. Default: http.SameSiteLaxMode.
 	SameSite http.SameSite
 
-	// Insecure leaves out the cookie's Secure attribute, for development over
-	// http. Default: a browser sends the cookie over https alone.
+	// Insecure omits the cookie's Secure attribute, for development over http. Default: the
+	// browser sends the cookie over https only.
 	Insecure bool
 
-	// OnEvent is called for each Event, in the request's goroutine. Default: none.
+	// OnEvent is called for each Event, in the request's goroutine. Default: Lost and
+	// Unreachable are logged to slog.Default.
 	OnEvent func(context.Context, Event)
-
-	// OnError answers a request whose session could not be saved when nothing
-	// else could say so: the first byte was about to leave. errors.Is(err,
-	// ErrUnavailable) tells an outage from a mistake. It must write a status.
-	// Default: 503 with Retry-After, 409 for ErrEnded, or 500, as plain text.
-	OnError func(http.ResponseWriter, *http.Request, error)
 }
 
-// A Store keeps sessions in cookies, sealed. It is a sessions.Store of gorilla's,
-// and safe for use by any number of goroutines.
+// A Store is a sessions.Store of gorilla's that keeps sessions sealed, in cookies or on a
+// server. Any number of goroutines may use it.
 type Store struct {
 	keys    keyring
 	options Options
+	keeper  keeper
 }
 
 var _ sessions.Store = (*Store)(nil)
 
-// New makes a Store that seals with the first secret and opens what any of them
-// sealed (ParseSecrets reads them from a line of configuration). It is an error
-// if there is no secret, one is shorter than MinSecret bytes, or a lifetime is
-// shorter than a second.
+// New returns a Store that seals with the first secret and opens what any of them sealed
+// (ParseSecrets reads them from a line of configuration). It fails if there is no secret, if
+// one is shorter than MinSecret bytes, or if a duration is shorter than a second.
 func New(secrets [][]byte, options Options) (*Store, error) {
 	keys, err := newKeyring(secrets)
 	if err != nil {
 		return nil, err
 	}
-	if options.IdleTimeout == 0 {
-		options.IdleTimeout = 24 * time.Hour
+	o := &options
+	o.IdleTimeout = withDefault(o.IdleTimeout, 24*time.Hour)
+	o.Lifetime = withDefault(o.Lifetime, 720*time.Hour)
+	o.Grace = withDefault(o.Grace, 10*time.Second)
+	if o.Lifetime < time.Second || o.Grace < time.Second || (o.IdleTimeout > 0 && o.IdleTimeout < time.Second) {
+		return nil, errors.New("session: Lifetime, Grace and IdleTimeout must be at least a second (an IdleTimeout below zero means never)")
 	}
-	if options.Lifetime == 0 {
-		options.Lifetime = 720 * time.Hour
+	o.Path = withDefault(o.Path, "/")
+	o.SameSite = withDefault(o.SameSite, http.SameSiteLaxMode)
+	if o.OnEvent == nil {
+		o.OnEvent = logFaults
 	}
-	if options.Lifetime < time.Second || (options.IdleTimeout > 0 && options.IdleTimeout < time.Second) {
-		return nil, errors.New("session: Lifetime and IdleTimeout must be at least a second (an IdleTimeout below zero: never)")
+	s := &Store{keys: keys, options: options}
+	if o.Backend == nil {
+		s.keeper = inCookie{s}
+	} else {
+		s.keeper = onServer{s}
 	}
-	if options.Path == "" {
-		options.Path = "/"
-	}
-	if options.SameSite == 0 {
-		options.SameSite = http.SameSiteLaxMode
-	}
-	if options.OnError == nil {
-		options.OnError = answerError
-	}
-	return &Store{keys: keys, options: options}, nil
+	return s, nil
 }
 
-// Get returns the request's session of that name, the same one each time it is
-// called in a request. A visitor without one, or with a cookie that is refused,
-// gets an empty session and no error. The error is ErrUnavailable.
+func withDefault[T comparable](value, standard T) T {
+	var zero T
+	if value == zero {
+		return standard
+	}
+	return value
+}
+
+// Register lets sessions store values of v's type, under a name that must never change. The
+// type must implement encoding.BinaryMarshaler, and a pointer to it
+// encoding.BinaryUnmarshaler; Register panics otherwise. Call it from init, in every program
+// that shares the sessions: one without it cannot open a session with such a value.
+//
+//	session.Register("uuid", uuid.UUID{})
+func Register(name string, v encoding.BinaryMarshaler) {
+	values.Register(name, v)
+}
+
+// Get returns the request's session of that name, always the same one within a request. A
+// visitor without a session, or with a cookie that is refused, gets an empty one and no
+// error. The errors are ErrUnavailable, and ErrTooLate if the response has begun; the session
+// is then empty, never nil.
 func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
-	for _, st := range exchangeOf(r).states {
-		if st.store == s && st.session.Name() == name {
-			return st.session, st.err
-		}
+	if !Of(r).handled { // so that gorilla's sessions.Save saves it
+		return sessions.GetRegistry(r).Get(s, name)
 	}
-	// gorilla's registry opens a session in the request that it was made with,
-	// which may be one from before our Handler; it is to be this one.
-	registry := sessions.GetRegistry(r)
-	if session, err := registry.Get(opener{s, r}, name); err != nil {
-		return session, err
-	}
-	return registry.Get(s, name) // and its store is to be s
+	return s.New(r, name)
 }
 
-// An opener is a Store that reads sessions from one request.
-type opener struct {
-	*Store
-	request *http.Request
-}
-
-func (o opener) New(_ *http.Request, name string) (*sessions.Session, error) {
-	return o.Store.New(o.request, name)
-}
-
-// New reads the session from the request's cookie. Most callers want Get. The
-// session is never nil, as gorilla and Buffalo expect.
+// New is Get: a request has one session of a name.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
-	session := sessions.NewSession(s, name)
-	session.IsNew = true
-	*session.Options = sessions.Options{
-		Path:     s.options.Path,
-		Domain:   s.options.Domain,
-		MaxAge:   int(s.options.Lifetime / time.Second),
-		Secure:   !s.options.Insecure,
-		HttpOnly: true,
-		SameSite: s.options.SameSite,
+	v, err := s.visit(r, name)
+	if err != nil {
+		return sessions.NewSession(s, name), err
 	}
-	st := &state{store: s, session: session}
-	exchangeOf(r).add(st)
-	st.load(r, name)
-	return session, st.err
+	return v.session, v.err
 }
 
-// Save checks that the session can be saved and says why not: *TypeError,
-// *TooLargeError, ErrUnavailable, ErrTooLate. Behind Handler, the cookie is then
-// written once, with the response's first byte, and holds what the session held
-// last. Without Handler it is written here, in place of one written before.
-func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
-	x := exchangeOf(r)
-	st := x.find(session)
-	if st == nil { // made by sessions.NewSession, or read in another request
-		st = &state{store: s, session: session, cookie: sent(r, session.Name())}
-		x.add(st)
+// visit returns what the exchange knows of the session of that name, and loads it at first.
+func (s *Store) visit(r *http.Request, name string) (*visit, error) {
+	x := Of(r)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if v := x.find(s, name); v != nil {
+		return v, nil
 	}
-	if x.deferred {
-		if !x.begun {
-			return st.check()
-		}
-		if st.changed() {
-			return ErrTooLate
-		}
-		return nil
+	if (&http.Cookie{Name: name}).Valid() != nil {
+		return nil, fmt.Errorf("session: %q is not a valid name for a cookie (RFC 6265, section 4.1.1)", name)
 	}
-	st.mark(w.Header())
-	return st.commit(r.Context(), w.Header())
-}
-
-// Renew gives the session a new identity and a new lifetime and keeps its
-// values, against session fixation (OWASP ASVS 5.0, 7.2.4). It takes effect when
-// the session is saved; ErrTooLate after the response has begun.
-func (s *Store) Renew(r *http.Request, session *sessions.Session) error {
-	st, err := s.early(r, session)
-	if err == nil {
-		st.renewed = true
-	}
-	return err
-}
-
-// Destroy ends the session: its values are gone, and what is set after it
-// belongs to a new session. It takes effect when the session is saved; ErrTooLate
-// after the response has begun.
-func (s *Store) Destroy(r *http.Request, session *sessions.Session) error {
-	st, err := s.early(r, session)
-	if err == nil {
-		clear(session.Values)
-		st.renewed, st.destroyed = true, true
-	}
-	return err
-}
-
-func (s *Store) early(r *http.Request, session *sessions.Session) (*state, error) {
-	x := exchangeOf(r)
-	st := x.find(session)
-	switch {
-	case st == nil:
-		return nil, errors.New("session: not read in this request: get it with Get")
-	case x.begun:
+	if x.begun {
 		return nil, ErrTooLate
 	}
-	return st, nil
+	v := newVisit(s, sessions.NewSession(s, name))
+	x.visits = append(x.visits, v)
+	v.load(r)
+	return v, nil
 }
 
-// Ping says whether the server of the sessions answers: nil or ErrUnavailable. In
-// cookies it is always nil.
+// Save checks that the session can be saved. The errors are *TypeError, *TooLargeError,
+// ErrUnavailable, ErrConflict and ErrTooLate. Behind Handler, the response's first byte then
+// saves what the session contains at that moment, and writes the cookie once. Without
+// Handler, Save itself does both, and replaces the cookie that an earlier Save wrote. A
+// session object that was made by hand takes the place of the request's session.
+func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	v, err := s.visit(r, session.Name())
+	if err != nil {
+		return err
+	}
+	x := Of(r)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	v.session = session
+	return x.save(r.Context(), v, w.Header())
+}
+
+// Renew replaces the session's token and keeps its values, against session fixation (OWASP
+// ASVS 5.0, 7.2.4). It does not restart the lifetime. It takes effect when the session is
+// saved. The error is ErrTooLate after the response has begun.
+func (s *Store) Renew(r *http.Request, session *sessions.Session) error {
+	return s.want(r, session, wantRenew)
+}
+
+// Destroy ends the session: its values are gone, and values set afterwards belong to a new
+// session. It takes effect when the session is saved. The error is ErrTooLate after the
+// response has begun.
+func (s *Store) Destroy(r *http.Request, session *sessions.Session) error {
+	err := s.want(r, session, wantEnd)
+	if err == nil {
+		clear(session.Values)
+	}
+	return err
+}
+
+func (s *Store) want(r *http.Request, session *sessions.Session, intent intent) error {
+	x := Of(r)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	v := x.find(s, session.Name())
+	switch {
+	case v == nil || v.session != session:
+		return errors.New("session: not read in this request: get it with Get")
+	case x.begun:
+		return ErrTooLate
+	}
+	v.intent = max(v.intent, intent)
+	return nil
+}
+
+// Ping returns nil if the server that keeps the sessions answers, and ErrUnavailable
+// otherwise. For sessions in cookies it returns nil.
 func (s *Store) Ping(ctx context.Context) error {
 	if s.options.Backend == nil {
 		return nil
@@ -217,37 +220,39 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Info is what a page may tell about a session: nothing in it opens one.
+// Info describes a session for a page or a log. Nothing in it opens the session.
 type Info struct {
-	New          bool          // the visitor had no session when the request came
-	ID           string        // on a server what Store.Revoke takes, to be kept with whose it is; else ""
-	Size         int           // bytes of what is sealed: the cookie's value, or the record on the server
-	OnServer     bool          // the cookie holds a token alone: Options.Backend keeps the rest
-	Secret       int           // which secret sealed it: 0 is the newest
+	// ID identifies the session from its first save to its end, and is known before that save.
+	// On a server, Store.Revoke takes it. After Destroy it is the next session's. 32 hexadecimal
+	// digits.
+	ID           string
+	New          bool          // the request brought no session
+	OnServer     bool          // the cookie contains only a token; Options.Backend keeps the rest
+	Size         int           // bytes of the cookie's value, or of the record on the server
+	Secret       int           // index of the secret that sealed it; 0 is the newest
 	Secrets      int           // how many secrets the store has
-	Created      time.Time     // when it began, or was renewed
+	Created      time.Time     // when it began
 	LastUse      time.Time     // when it was last used, exact to half of the idle timeout
-	IdleLeft     time.Duration // until it ends unless it is used; as LifetimeLeft if it never idles
-	LifetimeLeft time.Duration // until it ends, however busy
+	IdleLeft     time.Duration // until it ends unless it is used
+	LifetimeLeft time.Duration // until it ends even if it is used
 }
 
 // Info describes the session as the request brought it.
 func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
-	st := exchangeOf(r).find(session)
 	info := Info{New: true, OnServer: s.options.Backend != nil, Secrets: len(s.keys)}
-	if st == nil || !st.loaded {
+	v, err := s.visit(r, session.Name())
+	if err != nil {
 		return info
 	}
-	idle, lifetime := s.left(st.was, time.Now())
-	info.New = false
-	if info.OnServer {
-		info.ID = hex.EncodeToString(st.place.key[:])
+	info.ID = v.id().String()
+	if v.brought != broughtLive {
+		return info
 	}
-	info.Size = st.size
-	info.Secret = st.key
-	info.Created = time.Unix(st.was.created, 0)
-	info.LastUse = time.Unix(st.was.touched, 0)
-	info.IdleLeft = min(idle, lifetime)
-	info.LifetimeLeft = lifetime
+	h := v.held
+	now := h.after(time.Since(h.at))
+	info.New = false
+	info.Size, info.Secret = h.size, h.secret
+	info.Created, info.LastUse = h.created, h.used
+	info.IdleLeft, info.LifetimeLeft = now.left(), now.lifetime
 	return info
 }

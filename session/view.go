@@ -1,11 +1,15 @@
 package session
 
-import "github.com/gorilla/sessions"
+import (
+	"heroes/session/internal/values"
 
-// View is what a page may read of a session. Both spellings of the lesson work
-// in a template, session["name"] and session.Get("name"); a missing key prints
-// nothing. It is a copy, through which a page sets and deletes nothing; only what lies
-// inside a slice or a map is the session's own.
+	"github.com/gorilla/sessions"
+)
+
+// A View is what a page may read of a session. In a template, both session["name"] and
+// session.Get("name") work; a missing key prints nothing. A View is a copy: setting or
+// deleting its keys does not change the session, but its slices and maps are the session's
+// own.
 type View map[string]any
 
 // Get returns the value of key, or nil.
@@ -13,12 +17,11 @@ func (v View) Get(key string) any {
 	return v[key]
 }
 
-// ViewOf copies the values of s. Buffalo's flash is not one of them: a page has it
-// as flash.
+// ViewOf returns a copy of the values of s, without Buffalo's flash.
 func ViewOf(s *sessions.Session) View {
 	view := make(View, len(s.Values))
 	for k, v := range s.Values {
-		if key, ok := k.(string); ok && key != flashKey {
+		if key, ok := k.(string); ok && key != values.FlashKey {
 			view[key] = v
 		}
 	}

@@ -17,8 +17,10 @@ import (
 
 	"heroes/session"
 	"heroes/session/backendtest"
+	"heroes/session/buffalosession"
 	"heroes/session/sessiontest"
 
+	"github.com/gobuffalo/buffalo"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -38,9 +40,13 @@ func changed(value string, at int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// respelled gives another spelling of the same bytes: in the last character are bits that
-// mean nothing.
+// respelled returns another spelling of the same bytes, by the bits of the last character that
+// mean nothing. In a token every bit means something: it is a line end then, which decoders
+// skip.
 func respelled(value string) string {
+	if len(value)%4 == 0 {
+		return value[:8] + "\t" + value[8:]
+	}
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, value[len(value)-1])
 	return value[:len(value)-1] + string(alphabet[last|1])
@@ -58,7 +64,7 @@ func sealedAs(t *testing.T, store *session.Store, name string) string {
 func Test_Attack_on_the_cookie(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *site) {
 		value := ""
-		for name := goodHero; len(value)%4 == 0 || !strings.ContainsAny(value, "-_"); { // so that it has another spelling
+		for name := goodHero; !s.memory && len(value)%4 == 0 || !strings.ContainsAny(value, "-_"); { // so that it has another spelling
 			s.good = s.signIn(t, name)
 			_, value, _ = strings.Cut(s.good, "=")
 		}
@@ -132,15 +138,22 @@ func Test_Attack_on_the_cookie(t *testing.T) {
 
 func Test_Attack_by_fixation_and_replay(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *site) {
+		s.app.POST("/sign-in", func(c buffalo.Context) error {
+			if err := buffalosession.Renew(c); err != nil {
+				return err
+			}
+			c.Session().Set("name", "Victim")
+			return c.Redirect(http.StatusSeeOther, "/success")
+		})
 		planted := s.signIn(t, "Evil")
-		own := s.signIn(t, "Victim", "Cookie: "+planted)
-		require.NotEqual(t, planted, own, "who signs in with a planted session gets another")
+		own := s.ask(t, post("/sign-in", "", "Cookie: "+planted)).cookie()
+		require.NotEqual(t, planted, own, "a visitor who signs in with a planted session gets another cookie")
 		require.Equal(t, "Victim", s.hero(t, own))
 		if s.memory {
 			require.Empty(t, s.hero(t, planted), "and the planted one is dead")
 			late := s.ask(t, post("/language", "language=de", "Cookie: "+planted))
-			require.NotContains(t, late.Header["Set-Cookie"], own, "nor does it lead to the victim's")
-			require.Empty(t, s.hero(t, planted, late.cookie()))
+			require.Equal(t, http.StatusConflict, late.StatusCode)
+			require.Empty(t, late.Header["Set-Cookie"])
 		} else {
 			require.Equal(t, "Evil", s.hero(t, planted), "what the attacker knew before, and no more")
 		}
@@ -643,7 +656,7 @@ func Test_Attack_slowly(t *testing.T) {
 func Test_Attack_while_the_store_is_down_changes_no_session(t *testing.T) {
 	memory := &backendtest.Memory{}
 	s := serveSite(t, memory)
-	bad := "Cookie: " + cookieName + "=" + strings.Repeat("A", 43)
+	bad := "Cookie: " + cookieName + "=" + strings.Repeat("A", 64)
 	memory.SetDown(true)
 	for _, raw := range []string{request("GET /", bad), request("GET /success", "Cookie: "+s.good), post("/heroes", hero("Evil"), bad), request("DELETE /session", "Cookie: "+s.good)} {
 		conn := s.dial(t, strings.Replace(raw, "\r\n", "\r\nConnection: close\r\n", 1))

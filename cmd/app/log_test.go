@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"heroes/session/backendtest"
+	"heroes/session/buffalosession"
 
 	"github.com/gobuffalo/buffalo"
 	"github.com/stretchr/testify/require"
@@ -64,7 +65,7 @@ func Test_Log_holds_no_value_whatever_happens(t *testing.T) {
 			for _, line := range []string{
 				`"path":"/heroes"`, `"session":"created"`, `"session":"renewed"`, `"session":"destroyed"`, `"session":"rejected"`,
 				`"status":400`, `"status":403`, `"status":404`, `"status":405`, `"status":409`, `"status":413`, `"status":415`,
-				`"status":422`, `"status":500`, `"status":503`, "the reason", "cannot keep struct",
+				`"status":422`, `"status":500`, `"status":503`, "the reason", "cannot store struct",
 			} {
 				if backend == nil && (strings.Contains(line, "409") || strings.Contains(line, "503")) {
 					continue // only a server's
@@ -84,6 +85,12 @@ func (s *site) provoke(t *testing.T, backend *backendtest.Memory) map[string]str
 	s.app.GET("/unsaved", func(c buffalo.Context) error {
 		c.Session().Set("what", struct{ Typed string }{typed})
 		return c.Session().Save()
+	})
+	s.app.GET("/renewed", func(c buffalo.Context) error {
+		if err := buffalosession.Renew(c); err != nil {
+			return err
+		}
+		return c.Redirect(http.StatusSeeOther, "/")
 	})
 	s.app.GET("/ended", func(c buffalo.Context) error {
 		c.Session().Set("name", typed)
@@ -124,7 +131,7 @@ func (s *site) provoke(t *testing.T, backend *backendtest.Memory) map[string]str
 		}
 		backend.SetDown(false)
 	}
-	cookies = append(cookies, s.signInAs(t, form, cookie))
+	cookies = append(cookies, s.ask(t, request("GET /renewed"+query, cookie)).cookie())
 	raw(request("GET /ended"+query, "Cookie: "+cookies[1]))
 	cookies = append(cookies, s.signInAs(t, form))
 	raw(post("/session", "_method=DELETE", "Cookie: "+cookies[2]))

@@ -71,7 +71,6 @@ func serve() error {
 		actions.LogSession(ctx, app.Logger, e)
 		m.Session(e)
 	}
-	c.Session.OnError = actions.ShowSaveError(func() *buffalo.App { return app })
 	store, err := c.Open(context.Background())
 	if err != nil {
 		return err

@@ -50,7 +50,6 @@ func serveSite(t *testing.T, backend session.Backend, change ...func(*http.Serve
 	var err error
 	s.store, err = session.New([][]byte{[]byte(s.secret)}, session.Options{
 		Backend: backend,
-		OnError: actions.ShowSaveError(func() *buffalo.App { return s.app }),
 		OnEvent: func(ctx context.Context, e session.Event) { actions.LogSession(ctx, s.app.Logger, e) },
 	})
 	require.NoError(t, err)

@@ -21,17 +21,18 @@ func Run(t *testing.T, b session.Backend) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, b.Clear(ctx))
-	later := time.Now().Add(time.Hour)
+	const later = time.Hour
 
 	load := func(t *testing.T, key session.Key) []byte {
 		t.Helper()
-		record, err := b.Load(ctx, key)
+		record, left, err := b.Load(ctx, key)
 		require.NoError(t, err)
+		require.Equal(t, record != nil, left > 0, "a record lives for some time")
 		return record
 	}
-	swap := func(t *testing.T, key session.Key, old, next []byte, expires time.Time) bool {
+	swap := func(t *testing.T, key session.Key, old, next []byte, ttl time.Duration) bool {
 		t.Helper()
-		ok, err := b.Swap(ctx, key, old, next, expires)
+		ok, err := b.Swap(ctx, key, old, next, ttl)
 		require.NoError(t, err)
 		return ok
 	}
@@ -45,19 +46,35 @@ func Run(t *testing.T, b session.Backend) {
 		require.Nil(t, load(t, newKey()))
 	})
 
-	t.Run("a swap changes what is there and nothing else", func(t *testing.T) {
+	t.Run("a swap replaces what is there and nothing else", func(t *testing.T) {
 		key, a, b := newKey(), newRecord(100), newRecord(200)
 		require.False(t, swap(t, key, a, b, later), "there is none")
 		require.True(t, swap(t, key, nil, a, later))
 		require.Equal(t, a, load(t, key))
 		require.False(t, swap(t, key, nil, b, later), "there is one")
-		require.False(t, swap(t, key, b, a, later), "there is another")
-		require.False(t, swap(t, key, b, nil, later), "there is another")
+		require.False(t, swap(t, key, b, newRecord(10), later), "there is another")
 		require.Equal(t, a, load(t, key))
 		require.True(t, swap(t, key, a, b, later))
 		require.Equal(t, b, load(t, key))
-		require.True(t, swap(t, key, b, nil, later))
-		require.Nil(t, load(t, key))
+	})
+
+	t.Run("a swap whose reply was lost can be repeated", func(t *testing.T) {
+		key, a, b := newKey(), newRecord(100), newRecord(100)
+		require.True(t, swap(t, key, nil, a, later))
+		require.True(t, swap(t, key, nil, a, later))
+		require.True(t, swap(t, key, a, b, later))
+		require.True(t, swap(t, key, a, b, later))
+		require.False(t, swap(t, key, nil, a, later), "but it undoes nothing")
+		require.Equal(t, b, load(t, key))
+	})
+
+	t.Run("a put replaces whatever is there", func(t *testing.T) {
+		key := newKey()
+		for range 3 {
+			record := newRecord(50)
+			require.NoError(t, b.Put(ctx, key, record, later))
+			require.Equal(t, record, load(t, key))
+		}
 	})
 
 	t.Run("a record is any bytes, many of them too", func(t *testing.T) {
@@ -65,13 +82,21 @@ func Run(t *testing.T, b session.Backend) {
 			key := newKey()
 			require.True(t, swap(t, key, nil, record, later))
 			require.Equal(t, record, load(t, key))
-			require.True(t, swap(t, key, record, nil, later))
 		}
 	})
 
-	t.Run("what has expired is not there", func(t *testing.T) {
+	t.Run("a load tells how much longer a record lives", func(t *testing.T) {
+		key := newKey()
+		require.True(t, swap(t, key, nil, newRecord(10), 10*time.Second))
+		time.Sleep(300 * time.Millisecond)
+		_, left, err := b.Load(ctx, key)
+		require.NoError(t, err)
+		require.InDelta(t, 9.65, left.Seconds(), 0.2)
+	})
+
+	t.Run("an expired record is not there", func(t *testing.T) {
 		key, a, b := newKey(), newRecord(10), newRecord(10)
-		require.True(t, swap(t, key, nil, a, time.Now().Add(2*time.Second)))
+		require.True(t, swap(t, key, nil, a, time.Second))
 		require.Equal(t, a, load(t, key))
 		before := count(t)
 		require.Eventually(t, func() bool { return load(t, key) == nil }, 5*time.Second, 50*time.Millisecond)
@@ -79,7 +104,7 @@ func Run(t *testing.T, b session.Backend) {
 		require.False(t, swap(t, key, a, b, later))
 		require.True(t, swap(t, key, nil, b, later), "its place is free")
 		require.Equal(t, b, load(t, key))
-		require.True(t, swap(t, key, b, nil, later))
+		require.True(t, swap(t, newKey(), nil, a, 0), "the shortest life is a millisecond")
 	})
 
 	t.Run("of several swaps from one record one succeeds", func(t *testing.T) {
@@ -104,7 +129,6 @@ func Run(t *testing.T, b session.Backend) {
 			require.EqualValues(t, 1, won.Load())
 			old = load(t, key)
 		}
-		require.True(t, swap(t, key, old, nil, later))
 	})
 
 	t.Run("each record is seen once, until an error", func(t *testing.T) {
@@ -125,13 +149,14 @@ func Run(t *testing.T, b session.Backend) {
 		require.ErrorIs(t, b.Each(ctx, func(session.Key, []byte) error { return stop }), stop)
 	})
 
-	t.Run("a purge deletes what has expired, so many at most", func(t *testing.T) {
+	t.Run("a purge deletes expired records, as many as it may", func(t *testing.T) {
 		require.NoError(t, b.Clear(ctx))
 		kept := newKey()
 		require.True(t, swap(t, kept, nil, newRecord(20), later))
 		for range 5 {
-			swap(t, newKey(), nil, newRecord(20), time.Now().Add(-time.Hour))
+			swap(t, newKey(), nil, newRecord(20), time.Millisecond)
 		}
+		time.Sleep(100 * time.Millisecond)
 		for {
 			n, err := b.Purge(ctx, 2)
 			require.NoError(t, err)
@@ -152,10 +177,11 @@ func Run(t *testing.T, b session.Backend) {
 	t.Run("a context that has ended is an error", func(t *testing.T) {
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
-		_, err := b.Load(ended, newKey())
+		_, _, err := b.Load(ended, newKey())
 		require.Error(t, err)
 		_, err = b.Swap(ended, newKey(), nil, newRecord(10), later)
 		require.Error(t, err)
+		require.Error(t, b.Put(ended, newKey(), newRecord(10), later))
 		require.Error(t, b.Ping(ended))
 		require.NoError(t, b.Ping(ctx))
 	})

@@ -10,7 +10,7 @@ import (
 	"heroes/session"
 )
 
-// Memory is a session.Backend for tests. After SetDown it cannot be reached.
+// Memory is a session.Backend for tests.
 type Memory struct {
 	mu      sync.Mutex
 	records map[session.Key]entry
@@ -48,36 +48,43 @@ func (m *Memory) with(ctx context.Context, f func()) error {
 	return nil
 }
 
-func (m *Memory) get(key session.Key) []byte {
-	if e, ok := m.records[key]; ok && e.expires.After(time.Now()) {
-		return e.record
+func (m *Memory) get(key session.Key) ([]byte, time.Duration) {
+	e := m.records[key]
+	if left := time.Until(e.expires); left > 0 {
+		return e.record, left
 	}
-	return nil
+	return nil, 0
 }
 
-func (m *Memory) Load(ctx context.Context, key session.Key) (record []byte, err error) {
-	err = m.with(ctx, func() { record = bytes.Clone(m.get(key)) })
-	return record, err
-}
-
-func (m *Memory) Swap(ctx context.Context, key session.Key, old, next []byte, expires time.Time) (ok bool, err error) {
+func (m *Memory) Load(ctx context.Context, key session.Key) (record []byte, left time.Duration, err error) {
 	err = m.with(ctx, func() {
-		if ok = bytes.Equal(m.get(key), old); !ok {
-			return
-		}
-		delete(m.records, key)
-		if next != nil {
-			m.records[key] = entry{bytes.Clone(next), expires}
+		record, left = m.get(key)
+		record = bytes.Clone(record)
+	})
+	return record, left, err
+}
+
+func (m *Memory) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (ok bool, err error) {
+	err = m.with(ctx, func() {
+		there, _ := m.get(key)
+		if ok = bytes.Equal(there, old) || bytes.Equal(there, next); ok {
+			m.records[key] = entry{bytes.Clone(next), time.Now().Add(max(time.Millisecond, ttl))}
 		}
 	})
 	return ok, err
+}
+
+func (m *Memory) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
+	return m.with(ctx, func() {
+		m.records[key] = entry{bytes.Clone(next), time.Now().Add(max(time.Millisecond, ttl))}
+	})
 }
 
 func (m *Memory) Each(ctx context.Context, f func(session.Key, []byte) error) (err error) {
 	live := map[session.Key][]byte{}
 	if err := m.with(ctx, func() {
 		for key := range m.records {
-			if record := m.get(key); record != nil {
+			if record, _ := m.get(key); record != nil {
 				live[key] = record
 			}
 		}
@@ -95,7 +102,7 @@ func (m *Memory) Each(ctx context.Context, f func(session.Key, []byte) error) (e
 func (m *Memory) Purge(ctx context.Context, limit int) (n int, err error) {
 	err = m.with(ctx, func() {
 		for key := range m.records {
-			if n < limit && m.get(key) == nil {
+			if record, _ := m.get(key); n < limit && record == nil {
 				delete(m.records, key)
 				n++
 			}

@@ -100,22 +100,22 @@ func (o *outage) crowd(r *regular) {
 	for !o.over.Load() && !o.t.Failed() {
 		var n int
 		r.tried++
-		if o.ask(&r.visitor, increment("n", &n)) {
+		if o.request(&r.visitor, increment("n", &n)) {
 			assert.Greater(o.t, n, r.seen, "an acknowledged increment is gone")
 			r.acked, r.seen = r.acked+1, n
 		}
 		if r.first == "" {
 			r.first = r.cookie
 		}
-		if o.ask(&r.visitor, func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) {
+		if o.request(&r.visitor, func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) {
 			n, _ = s.Values["n"].(int)
 		}) {
 			assert.GreaterOrEqual(o.t, n, r.seen, "a page shows less than was acknowledged")
 		}
 		brief := &visitor{t: r.t, store: r.store}
-		if o.ask(brief, increment("n", &n)) {
+		if o.request(brief, increment("n", &n)) {
 			cookie := brief.cookie
-			if o.ask(brief, func(_ http.ResponseWriter, req *http.Request, s *sessions.Session) {
+			if o.request(brief, func(_ http.ResponseWriter, req *http.Request, s *sessions.Session) {
 				_ = brief.store.Destroy(req, s)
 			}) {
 				r.ended = append(r.ended, cookie)
@@ -125,9 +125,9 @@ func (o *outage) crowd(r *regular) {
 	}
 }
 
-// ask is one request, with what holds for its answer at any time and at this one. It
+// request is one request, with what holds for its answer at any time and at this one. It
 // is true if the answer is 200.
-func (o *outage) ask(v *visitor, handle app) bool {
+func (o *outage) request(v *visitor, handle app) bool {
 	expected, start := o.expect.Load(), time.Now()
 	res := v.visit(handle)
 	took := time.Since(start)

@@ -3,9 +3,6 @@
 package redisstore_test
 
 import (
-	"io"
-	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +10,6 @@ import (
 	"heroes/session/backendtest"
 	"heroes/session/redisstore"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -35,65 +31,38 @@ func Test_12_Redis_hangs(t *testing.T) {
 	backendtest.Outage(t, backend, server.Freeze, server.Thaw)
 }
 
-// loseReply stands before a Redis. When lose is set, the next command is run and the
-// connection broken in place of the reply.
-func loseReply(t *testing.T, redis string, lose *atomic.Bool) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// lossy returns a Backend behind a proxy that loses replies.
+func lossy(t *testing.T, addr string) (*redisstore.Backend, *backendtest.Proxy) {
+	t.Helper()
+	proxy := backendtest.NewProxy(t, func() string { return addr })
+	backend, err := redisstore.Open("redis://"+proxy.Addr+"/0", "session:")
 	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	relay := func(client net.Conn) {
-		defer client.Close()
-		server, err := net.Dial("tcp", redis)
-		if err != nil {
-			return
-		}
-		defer server.Close()
-		go func() {
-			_, _ = io.Copy(server, client)
-			server.Close()
-		}()
-		for b := make([]byte, 1<<16); ; {
-			n, err := server.Read(b)
-			if err != nil || lose.CompareAndSwap(true, false) {
-				return
-			}
-			_, _ = client.Write(b[:n])
-		}
-	}
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go relay(client)
-		}
-	}()
-	return l.Addr().String()
+	require.NoError(t, backend.Ping(t.Context()))
+	return backend, proxy
 }
 
-func Test_13_a_swap_whose_reply_is_lost_is_no_conflict(t *testing.T) {
-	_, _, address := ownRedis(t)
-	var lose atomic.Bool
-	backend, err := redisstore.Open("redis://"+loseReply(t, address, &lose)+"/0", "session:")
-	require.NoError(t, err)
-	require.NoError(t, backend.Ping(t.Context())) // it is connected
+func Test_13_races_while_Redis_loses_replies(t *testing.T) {
+	_, direct, addr := ownRedis(t)
+	backend, proxy := lossy(t, addr)
+	proxy.Lose(20)
+	backendtest.Races(t, backend, direct)
+	t.Logf("%d replies were lost", proxy.Lost())
+	require.NotZero(t, proxy.Lost())
+}
 
-	swap := func(key session.Key, old, next []byte) (bool, error) {
-		return backend.Swap(t.Context(), key, old, next, time.Now().Add(time.Hour))
-	}
-	_, err = swap(session.Key{}, nil, []byte("the script is loaded"))
+func Test_13_a_command_whose_reply_is_lost_is_not_sent_again(t *testing.T) {
+	_, direct, addr := ownRedis(t)
+	backend, proxy := lossy(t, addr)
+	ctx := t.Context()
+	_, err := backend.Swap(ctx, session.Key{1}, nil, []byte("the script is loaded"), time.Hour)
 	require.NoError(t, err)
-	old, next := []byte("old"), []byte("next")
-	for i, c := range []struct{ from, to []byte }{{nil, next}, {old, next}, {old, nil}} {
-		key := session.Key{byte(i + 1)}
-		if c.from != nil {
-			_, err := swap(key, nil, c.from)
-			require.NoError(t, err)
-		}
-		lose.Store(true)
-		ok, err := swap(key, c.from, c.to)
-		require.False(t, lose.Load(), "no reply was lost")
-		assert.True(t, ok || err != nil, "the swap from %q to %q was done, and is said not to have been", c.from, c.to)
-	}
+
+	proxy.Lose(1)
+	ok, err := backend.Swap(ctx, session.Key{2}, nil, []byte("next"), time.Hour)
+	require.Error(t, err)
+	require.False(t, ok)
+	require.EqualValues(t, 1, proxy.Lost())
+	record, _, err := direct.Load(ctx, session.Key{2})
+	require.NoError(t, err)
+	require.Equal(t, "next", string(record), "it was carried out")
 }

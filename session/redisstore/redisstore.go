@@ -1,10 +1,13 @@
-// Package redisstore keeps sessions in Redis: one node, with or without TLS, or a
-// cluster. Each session is a string of its own, under the prefix and its ID, that Redis
-// drops when it expires.
+// Package redisstore keeps sessions in Redis: one node, with or without TLS, or a cluster.
+// Each session is a string under the prefix and its ID, which Redis drops when it expires.
+//
+// What Redis acknowledged can come back as it was before if it loses writes: without an
+// append-only file after a crash, or after a failover to a replica that lags behind.
 package redisstore
 
 import (
 	"context"
+	"crypto/sha1"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -27,9 +30,9 @@ type Backend struct {
 
 var _ session.Backend = (*Backend)(nil)
 
-// New makes a Backend of the keys that start with prefix, such as "session:".
-// Sessions of two applications in one Redis need two prefixes. A Redis that evicts
-// keys when its memory is full (maxmemory-policy) ends sessions with them.
+// New returns a Backend of the keys that start with prefix, such as "session:". Two
+// applications that share a Redis need two prefixes. A Redis that evicts keys when its memory
+// is full (maxmemory-policy) ends sessions.
 func New(client redis.UniversalClient, prefix string) *Backend {
 	return &Backend{client: client, prefix: prefix}
 }
@@ -38,30 +41,70 @@ func (b *Backend) name(key session.Key) string {
 	return b.prefix + hex.EncodeToString(key[:])
 }
 
-func (b *Backend) Load(ctx context.Context, key session.Key) ([]byte, error) {
-	record, err := b.client.Get(ctx, b.name(key)).Bytes()
+// load returns the record and its remaining milliseconds in one step: Redis runs nothing else
+// meanwhile.
+var load = newScript(`
+local record = redis.call("GET", KEYS[1])
+return record and {record, redis.call("PTTL", KEYS[1])}`)
+
+func (b *Backend) Load(ctx context.Context, key session.Key) ([]byte, time.Duration, error) {
+	found, err := b.run(ctx, load, key).Slice()
 	if errors.Is(err, redis.Nil) {
-		return nil, nil
+		return nil, 0, nil
 	}
-	return record, err
+	if err != nil {
+		return nil, 0, err
+	}
+	return []byte(found[0].(string)), time.Duration(found[1].(int64)) * time.Millisecond, nil
 }
 
-// swap compares and changes in one step: Redis runs a script alone. An empty
-// argument stands for no record.
-var swap = redis.NewScript(`
+// swap compares and replaces. An empty first argument stands for no record.
+var swap = newScript(`
 local record = redis.call("GET", KEYS[1]) or ""
-if record ~= ARGV[1] then return 0 end
-if ARGV[2] == "" then
-  redis.call("DEL", KEYS[1])
-else
-  redis.call("SET", KEYS[1], ARGV[2], "PXAT", ARGV[3])
-end
+if record ~= ARGV[1] and record ~= ARGV[2] then return 0 end
+redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3])
 return 1`)
 
-func (b *Backend) Swap(ctx context.Context, key session.Key, old, next []byte, expires time.Time) (bool, error) {
-	n, err := swap.Run(ctx, b.client, []string{b.name(key)}, old, next, expires.UnixMilli()).Int()
+func (b *Backend) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+	n, err := b.run(ctx, swap, key, old, next, milliseconds(ttl)).Int()
 	return n == 1, err
 }
+
+func (b *Backend) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
+	return b.do(ctx, "set", b.name(key), next, "px", milliseconds(ttl)).Err()
+}
+
+func milliseconds(ttl time.Duration) int64 { return max(1, ttl.Milliseconds()) }
+
+// A script runs in Redis as one step.
+type script struct{ source, hash string }
+
+func newScript(source string) script {
+	return script{source, fmt.Sprintf("%x", sha1.Sum([]byte(source)))}
+}
+
+// run runs a script, which Redis knows by its hash once it has received it.
+func (b *Backend) run(ctx context.Context, s script, key session.Key, args ...any) *redis.Cmd {
+	args = append([]any{"evalsha", s.hash, 1, b.name(key)}, args...)
+	cmd := b.do(ctx, args...)
+	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+		args[0], args[1] = "eval", s.source
+		cmd = b.do(ctx, args...)
+	}
+	return cmd
+}
+
+func (b *Backend) do(ctx context.Context, args ...any) *redis.Cmd {
+	cmd := redis.NewCmd(ctx, args...)
+	_ = b.client.Process(ctx, once{cmd}) // cmd has the error
+	return cmd
+}
+
+// once is a command that the client does not repeat when its reply is lost. A cluster's
+// client does so otherwise, whatever its options say.
+type once struct{ *redis.Cmd }
+
+func (once) NoRetry() bool { return true }
 
 func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) error {
 	return b.scan(ctx, func(ctx context.Context, node redis.UniversalClient, names []string) error {
@@ -71,7 +114,7 @@ func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) e
 				continue // not ours
 			}
 			key := session.Key(id)
-			record, err := b.Load(ctx, key)
+			record, _, err := b.Load(ctx, key)
 			if err != nil {
 				return err
 			}
@@ -86,7 +129,7 @@ func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) e
 	})
 }
 
-// Purge has nothing to do: Redis drops what has expired.
+// Purge has nothing to do: Redis drops expired records.
 func (b *Backend) Purge(context.Context, int) (int, error) {
 	return 0, nil
 }
@@ -102,8 +145,8 @@ func (b *Backend) Clear(ctx context.Context) error {
 	})
 }
 
-// scan calls f with the names of the keys, some hundred at a time, of each node of
-// a cluster in turn.
+// scan calls f with the names of the keys, some hundred at a time, of each node of a cluster
+// in turn.
 func (b *Backend) scan(ctx context.Context, f func(context.Context, redis.UniversalClient, []string) error) error {
 	node := func(ctx context.Context, client redis.UniversalClient) error {
 		var cursor uint64
@@ -124,7 +167,7 @@ func (b *Backend) scan(ctx context.Context, f func(context.Context, redis.Univer
 	if !ok {
 		return node(ctx, b.client)
 	}
-	var mu sync.Mutex // all nodes at once is not what f expects
+	var mu sync.Mutex // ForEachMaster calls f for all nodes at once
 	return cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -132,7 +175,7 @@ func (b *Backend) scan(ctx context.Context, f func(context.Context, redis.Univer
 	})
 }
 
-// escape takes their meaning from the characters that a SCAN pattern has.
+// escape escapes the characters that have a meaning in a SCAN pattern.
 func escape(prefix string) string {
 	var b []byte
 	for i := range len(prefix) {
@@ -150,19 +193,19 @@ func (b *Backend) Ping(ctx context.Context) error {
 	return b.client.Ping(ctx).Err()
 }
 
-// Open makes a Backend from a URL: redis://user:password@host:port/number,
-// rediss:// for TLS, or the addresses host:port of a cluster's nodes, separated by
-// commas. Its time limits let no page wait longer than two seconds for a Redis that
-// is gone. It does not connect: Ping does. Redis must be 6.2 or later.
+// Open returns a Backend for a URL, redis://user:password@host:port/number or rediss:// for
+// TLS, or for the addresses host:port of a cluster's nodes, separated by commas. With its time
+// limits no page waits longer than two seconds for a Redis that is gone. It does not connect;
+// Ping does.
 func Open(url, prefix string) (*Backend, error) {
-	redis.SetLogger(silent{}) // each error comes back to us
+	redis.SetLogger(silent{}) // every error is returned
 	if !strings.Contains(url, "://") {
 		addrs := strings.Split(url, ",")
 		for i, addr := range addrs {
 			addrs[i] = strings.TrimSpace(addr)
 			_, port, err := net.SplitHostPort(addrs[i])
 			if _, notNumber := strconv.ParseUint(port, 10, 16); err != nil || notNumber != nil {
-				return nil, fmt.Errorf("redisstore: address %d of %d is none such as 127.0.0.1:6379", i+1, len(addrs)) // it may hold a password
+				return nil, fmt.Errorf("redisstore: address %d of %d does not look like 127.0.0.1:6379", i+1, len(addrs)) // it may contain a password
 			}
 		}
 		return New(redis.NewClusterClient(&redis.ClusterOptions{
@@ -172,9 +215,9 @@ func Open(url, prefix string) (*Backend, error) {
 	}
 	o, err := redis.ParseURL(url)
 	if err != nil {
-		return nil, errors.New("redisstore: no URL such as redis://user:password@127.0.0.1:6379/0") // the error holds the password
+		return nil, errors.New("redisstore: the URL does not look like redis://user:password@127.0.0.1:6379/0") // the error contains the password
 	}
-	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = -1, 1, true // session.Store tries again, and knows how
+	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = -1, 1, true
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = timeout, timeout, timeout, timeout
 	return New(redis.NewClient(o), prefix), nil
 }

@@ -34,6 +34,7 @@ func Test_Redis(t *testing.T) {
 	backend := redisstore.New(client, prefix)
 	backendtest.Run(t, backend)
 	backendtest.Sessions(t, backend)
+	backendtest.Races(t, backend, backend)
 	require.NoError(t, backend.Clear(t.Context()))
 	require.Equal(t, "not ours", client.GetDel(t.Context(), stranger).Val())
 }

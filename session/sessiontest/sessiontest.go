@@ -1,5 +1,5 @@
-// Package sessiontest puts values into the session of a test's request and reads
-// what a response leaves in it, as Flask's session_transaction does.
+// Package sessiontest puts values into the session of a test's request and reads what a
+// response leaves in it, as Flask's session_transaction does.
 package sessiontest
 
 import (
@@ -10,9 +10,8 @@ import (
 	"heroes/session"
 )
 
-// Put sets values in the session that r's cookie of that name holds, and gives r
-// the cookie that a browser would have afterwards. A nil value deletes its key.
-// The errors are those of Save.
+// Put sets values in the session of r's cookie of that name, and gives r the cookie that a
+// browser would have afterwards. A nil value deletes its key. The errors are those of Save.
 func Put(store *session.Store, r *http.Request, name string, values map[string]any) error {
 	visit, w := r.Clone(context.Background()), httptest.NewRecorder()
 	s, err := store.Get(visit, name)
@@ -45,8 +44,8 @@ func Put(store *session.Store, r *http.Request, name string, values map[string]a
 	return nil
 }
 
-// Read gives the values of the session that res leaves in a browser. They are nil
-// if res sets no cookie of that name, and empty if it removes it.
+// Read returns the values of the session that res leaves in a browser: nil if res sets no
+// cookie of that name, and an empty View if it removes it.
 func Read(store *session.Store, res *http.Response, name string) session.View {
 	for _, c := range res.Cookies() {
 		if c.Name == name {

@@ -20,7 +20,7 @@ func Test_values_are_put_into_a_request_and_read_from_its_response(t *testing.T)
 		visits, _ := s.Values["visits"].(int)
 		s.Values["visits"] = visits + 1
 		fmt.Fprint(w, visits)
-	}))
+	}), nil)
 
 	r := httptest.NewRequest("GET", "/", nil)
 	r.AddCookie(&http.Cookie{Name: "other", Value: "kept"})

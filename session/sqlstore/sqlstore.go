@@ -1,9 +1,12 @@
-// Package sqlstore keeps sessions in a SQL database: PostgreSQL, CockroachDB or
-// SQLite. The table is made by the migration in the folder migrations:
+// Package sqlstore keeps sessions in a SQL database: PostgreSQL or SQLite. The table is made by
+// the migration in the folder migrations:
 //
-//	id          32 bytes, the session.Key, the primary key
+//	id          16 bytes, the session.Key, the primary key
 //	record      the sealed session
-//	expires_at  Unix time in seconds, indexed, so that a purge is cheap
+//	expires_at  Unix time in milliseconds by the database's clock, indexed for the purge
+//
+// Give it a pool of connections of its own, never a transaction that lasts as long as a
+// request.
 package sqlstore
 
 import (
@@ -11,13 +14,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"heroes/session"
 )
 
-// DB is what the package needs of a database: a *sql.DB has it, and so has the
-// Store of a pop.Connection.
+// DB is what the package needs of a database. A *sql.DB has it, and so has the Store of a
+// pop.Connection.
 type DB interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -34,67 +38,82 @@ type Backend struct {
 var _ session.Backend = (*Backend)(nil)
 
 type queries struct {
-	load, insert, update, remove, each, purge, clear string
+	load, insert, update, put, each, purge, clear string
 }
 
-// New makes a Backend of the table "sessions" in db. It is an error, which says how
-// to mend it, if the database cannot be reached or has no such table. Dialect is
-// pop's name of the database: "postgres", "cockroach" or "sqlite3".
-func New(ctx context.Context, db DB, dialect string) (*Backend, error) {
-	q := queries{
-		load:   `SELECT record FROM sessions WHERE id = $1 AND expires_at > $2`,
-		insert: `INSERT INTO sessions (id, record, expires_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET record = excluded.record, expires_at = excluded.expires_at WHERE sessions.expires_at <= $4`,
-		update: `UPDATE sessions SET record = $1, expires_at = $2 WHERE id = $3 AND record = $4 AND expires_at > $5`,
-		remove: `DELETE FROM sessions WHERE id = $1 AND record = $2 AND expires_at > $3`,
-		each:   `SELECT id, record FROM sessions WHERE expires_at > $1 AND id > $2 ORDER BY id LIMIT 500`,
-		clear:  `DELETE FROM sessions`,
+// A dialect is what differs between databases.
+type dialect struct {
+	now  string // the time of the statement, in Unix milliseconds
+	skip string // rows that another statement has locked are left for the next purge
+}
+
+var dialects = map[string]dialect{
+	"postgres": {`(extract(epoch FROM statement_timestamp()) * 1000)::bigint`, `FOR UPDATE SKIP LOCKED`},
+	"sqlite3":  {`CAST(unixepoch('subsec') * 1000 AS integer)`, ``},
+}
+
+func (d dialect) queries() queries {
+	in := strings.NewReplacer("NOW", d.now, "SKIP", d.skip).Replace
+	return queries{
+		load: in(`SELECT record, expires_at - NOW FROM sessions WHERE id = $1 AND expires_at > NOW`),
+		insert: in(`INSERT INTO sessions (id, record, expires_at) VALUES ($1, $2, NOW + $3)
+			ON CONFLICT (id) DO UPDATE SET record = excluded.record, expires_at = excluded.expires_at
+			WHERE sessions.expires_at <= NOW OR sessions.record = excluded.record`),
+		update: in(`UPDATE sessions SET record = $1, expires_at = NOW + $2
+			WHERE id = $3 AND record IN ($1, $4) AND expires_at > NOW`),
+		put: in(`INSERT INTO sessions (id, record, expires_at) VALUES ($1, $2, NOW + $3)
+			ON CONFLICT (id) DO UPDATE SET record = excluded.record, expires_at = excluded.expires_at`),
+		each: in(`SELECT id, record FROM sessions WHERE expires_at > NOW AND id > $1 ORDER BY id LIMIT 500`),
+		purge: in(`DELETE FROM sessions WHERE expires_at <= NOW AND id IN
+			(SELECT id FROM sessions WHERE expires_at <= NOW ORDER BY expires_at LIMIT $1 SKIP)`),
+		clear: `DELETE FROM sessions`,
 	}
-	switch dialect {
-	case "postgres": // rows that someone else deletes or updates at the moment are left for the next time
-		q.purge = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) AND expires_at <= $1`
-	case "cockroach":
-		q.purge = `DELETE FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2`
-	case "sqlite3":
-		q.purge = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
-	default:
-		return nil, fmt.Errorf("sqlstore: %q is none of postgres, cockroach, sqlite3", dialect)
+}
+
+// New returns a Backend of the table "sessions" in db. It fails, and says how to fix it, if the
+// database cannot be reached or has no such table. Dialect is pop's name of the database:
+// "postgres" or "sqlite3" (3.42 or later).
+func New(ctx context.Context, db DB, name string) (*Backend, error) {
+	d, ok := dialects[name]
+	if !ok {
+		return nil, fmt.Errorf("sqlstore: unknown dialect %q: use postgres or sqlite3", name)
 	}
-	b := &Backend{db: db, q: q}
+	b := &Backend{db: db, q: d.queries()}
 	if err := b.Ping(ctx); err != nil {
 		return nil, fmt.Errorf("sqlstore: the database cannot be reached: %w", err)
 	}
-	if _, err := b.Load(ctx, session.Key{}); err != nil {
+	if _, _, err := b.Load(ctx, session.Key{}); err != nil {
 		return nil, fmt.Errorf("sqlstore: the table sessions cannot be read (make it with: go run ./cmd/app migrate, or this program's migrate): %w", err)
 	}
 	return b, nil
 }
 
-func (b *Backend) Load(ctx context.Context, key session.Key) (record []byte, err error) {
-	err = b.db.QueryRowContext(ctx, b.q.load, key[:], time.Now().Unix()).Scan(&record)
+func (b *Backend) Load(ctx context.Context, key session.Key) (record []byte, left time.Duration, err error) {
+	var ms int64
+	err = b.db.QueryRowContext(ctx, b.q.load, key[:]).Scan(&record, &ms)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
+		return nil, 0, nil
 	}
-	return record, err
+	return record, time.Duration(ms) * time.Millisecond, err
 }
 
-func (b *Backend) Swap(ctx context.Context, key session.Key, old, next []byte, expires time.Time) (bool, error) {
-	now := time.Now().Unix()
-	switch {
-	case old == nil && next == nil:
-		record, err := b.Load(ctx, key)
-		return record == nil, err
-	case old == nil:
-		return b.changed(ctx, b.q.insert, key[:], next, expires.Unix(), now)
-	case next == nil:
-		return b.changed(ctx, b.q.remove, key[:], old, now)
+func (b *Backend) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+	var n int
+	var err error
+	if old == nil {
+		n, err = b.affected(ctx, b.q.insert, key[:], next, milliseconds(ttl))
+	} else {
+		n, err = b.affected(ctx, b.q.update, next, milliseconds(ttl), key[:], old)
 	}
-	return b.changed(ctx, b.q.update, next, expires.Unix(), key[:], old, now)
-}
-
-func (b *Backend) changed(ctx context.Context, query string, args ...any) (bool, error) {
-	n, err := b.affected(ctx, query, args...)
 	return n > 0, err
 }
+
+func (b *Backend) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
+	_, err := b.affected(ctx, b.q.put, key[:], next, milliseconds(ttl))
+	return err
+}
+
+func milliseconds(ttl time.Duration) int64 { return max(1, ttl.Milliseconds()) }
 
 func (b *Backend) affected(ctx context.Context, query string, args ...any) (int, error) {
 	result, err := b.db.ExecContext(ctx, query, args...)
@@ -105,7 +124,7 @@ func (b *Backend) affected(ctx context.Context, query string, args ...any) (int,
 	return int(n), err
 }
 
-// Each reads in pages, so that a long walk holds no transaction open.
+// Each reads in pages, so that a long walk keeps no transaction open.
 func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) error {
 	last := []byte{}
 	for {
@@ -117,7 +136,7 @@ func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) e
 }
 
 func (b *Backend) page(ctx context.Context, last *[]byte, f func(session.Key, []byte) error) (n int, err error) {
-	rows, err := b.db.QueryContext(ctx, b.q.each, time.Now().Unix(), *last)
+	rows, err := b.db.QueryContext(ctx, b.q.each, *last)
 	if err != nil {
 		return 0, err
 	}
@@ -138,7 +157,7 @@ func (b *Backend) page(ctx context.Context, last *[]byte, f func(session.Key, []
 }
 
 func (b *Backend) Purge(ctx context.Context, limit int) (int, error) {
-	return b.affected(ctx, b.q.purge, time.Now().Unix(), limit)
+	return b.affected(ctx, b.q.purge, limit)
 }
 
 func (b *Backend) Clear(ctx context.Context) error {

@@ -1,4 +1,4 @@
-package session
+package values
 
 import (
 	"math"
@@ -47,9 +47,9 @@ var everyType = map[any]any{
 }
 
 func Test_09_values_keep_their_types(t *testing.T) {
-	b, err := encode(nil, everyType)
+	b, err := Encode(nil, everyType)
 	require.NoError(t, err)
-	values, err := decode(string(b))
+	values, err := Decode(string(b))
 	require.NoError(t, err)
 	for key, want := range everyType {
 		require.True(t, reflect.DeepEqual(want, values[key]), "%s: %#v is not %#v", key, values[key], want)
@@ -59,31 +59,31 @@ func Test_09_values_keep_their_types(t *testing.T) {
 
 func Test_09_a_time_keeps_its_zone_and_its_nanoseconds(t *testing.T) {
 	now := time.Now().In(time.FixedZone("", 5*3600+1800))
-	b, err := encode(nil, map[any]any{"t": now})
+	b, err := Encode(nil, map[any]any{"t": now})
 	require.NoError(t, err)
-	values, err := decode(string(b))
+	values, err := Decode(string(b))
 	require.NoError(t, err)
 	require.Equal(t, now.Format(time.RFC3339Nano), values["t"].(time.Time).Format(time.RFC3339Nano))
 
 	monrovia := time.Date(1960, 1, 1, 0, 0, 0, 0, time.FixedZone("", -2670)) // 44 minutes 30 seconds behind
-	b, err = encode(nil, map[any]any{"t": monrovia})
+	b, err = Encode(nil, map[any]any{"t": monrovia})
 	require.NoError(t, err)
-	values, err = decode(string(b))
+	values, err = Decode(string(b))
 	require.NoError(t, err)
 	_, offset := values["t"].(time.Time).Zone()
 	require.Equal(t, -2670, offset)
 
-	_, err = encode(nil, map[any]any{"t": time.Now().In(time.FixedZone("", 1<<30))})
+	_, err = Encode(nil, map[any]any{"t": time.Now().In(time.FixedZone("", 1<<30))})
 	require.ErrorContains(t, err, `"t"`)
 }
 
 func Test_17_equal_values_are_encoded_alike(t *testing.T) {
-	first, err := encode(nil, everyType)
+	first, err := Encode(nil, everyType)
 	require.NoError(t, err)
 	for range 50 {
-		values, err := decode(string(first))
+		values, err := Decode(string(first))
 		require.NoError(t, err)
-		again, err := encode(nil, values)
+		again, err := Encode(nil, values)
 		require.NoError(t, err)
 		require.Equal(t, first, again)
 	}
@@ -92,22 +92,22 @@ func Test_17_equal_values_are_encoded_alike(t *testing.T) {
 func Test_09_a_map_that_holds_itself_is_an_error(t *testing.T) {
 	m := map[string]any{}
 	m["m"], m["n"] = []any{m, m}, m
-	_, err := encode(nil, map[any]any{"loop": m})
+	_, err := Encode(nil, map[any]any{"loop": m})
 	require.ErrorContains(t, err, `"loop"`)
 	require.ErrorContains(t, err, "32")
 }
 
 func Test_05_malformed_values_are_an_error_and_take_no_memory(t *testing.T) {
-	b, err := encode(nil, everyType)
+	b, err := Encode(nil, everyType)
 	require.NoError(t, err)
 	for i := range b {
-		_, _ = decode(string(b[:i])) // some prefixes are whole values; none may panic
+		_, _ = Decode(string(b[:i])) // some prefixes are whole values; none may panic
 		for c := range 256 {
-			_, _ = decode(string(b[:i]) + string([]byte{byte(c)}) + string(b[i+1:]))
+			_, _ = Decode(string(b[:i]) + string([]byte{byte(c)}) + string(b[i+1:]))
 		}
 	}
 	huge := "\x01k" + string([]byte{tagSlice, tagString}) + "\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
-	require.Less(t, testing.AllocsPerRun(10, func() { _, err = decode(huge) }), 20.0)
+	require.Less(t, testing.AllocsPerRun(10, func() { _, err = Decode(huge) }), 20.0)
 	require.ErrorIs(t, err, errMalformed)
 }
 
@@ -122,7 +122,7 @@ func Test_05_values_that_do_not_fit_their_type_are_malformed(t *testing.T) {
 		strings.Repeat(string([]byte{tagSlice}), 40) + string([]byte{tagString, 0}),
 		string([]byte{0}), string([]byte{99, 0}),
 	} {
-		_, err := decode("\x01k" + value)
+		_, err := Decode("\x01k" + value)
 		require.ErrorIs(t, err, errMalformed, "%q", value)
 	}
 }

@@ -13,21 +13,21 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// MinSecret is the least length of a secret in bytes: the size of the key that
-// is derived from it (OWASP ASVS 5.0, 11.2.3 asks for 128 bits of security).
+// MinSecret is the shortest secret allowed, in bytes: the size of the key that is derived
+// from it (OWASP ASVS 5.0, 11.2.3 asks for 128 bits of security).
 const MinSecret = 32
 
-// NewSecret makes a secret: 32 bytes of the system's random source, written as
-// 43 letters, digits, '-' and '_'.
+// NewSecret returns a new secret: 32 bytes of the system's random source, written as 43
+// letters, digits, '-' and '_'.
 func NewSecret() string {
 	b := make([]byte, MinSecret)
 	rand.Read(b)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// ParseSecrets reads one or more secrets, newest first, separated by commas.
-// Space around a secret is not part of it. An error says which secret is wrong
-// and how to mend it, and never repeats one.
+// ParseSecrets reads one or more secrets, newest first, separated by commas. Space around
+// a secret is not part of it. The error says which secret is wrong and how to fix it, and
+// never repeats one.
 func ParseSecrets(list string) ([][]byte, error) {
 	var secrets [][]byte
 	for s := range strings.SplitSeq(list, ",") {
@@ -48,8 +48,8 @@ func checkSecrets(secrets [][]byte) error {
 	return nil
 }
 
-// version is the first byte of what is sealed. A change of the format, of the
-// cipher or of the derivation is another version; the ones before stay readable.
+// version is the first byte of everything sealed. A change of the format, the cipher or
+// the derivation of keys gets a new one.
 const version = 1
 
 const (
@@ -57,13 +57,20 @@ const (
 	overhead   = headerSize + chacha20poly1305.Overhead
 )
 
-// strict refuses what other decoders let pass: padding, and bits after the last
-// byte that are not zero.
+// Each kind of sealed text is good for its own purpose only.
+const (
+	kindCookie byte = iota + 1 // a session in a cookie
+	kindRecord                 // a session on a server
+	kindEnd                    // what is left of an ended session on a server
+)
+
+// strict refuses what other decoders accept: padding, and bits after the last byte that
+// are not zero.
 var strict = base64.RawURLEncoding.Strict()
 
 var errRefused = errors.New("session: refused")
 
-// keyring seals with its first key and opens with every one.
+// A keyring seals with its first key and opens with any of them.
 type keyring []cipher.AEAD
 
 func newKeyring(secrets [][]byte) (keyring, error) {
@@ -83,28 +90,12 @@ func newKeyring(secrets [][]byte) (keyring, error) {
 	return keys, nil
 }
 
-// sealedLen is the length of the cookie's value for a plaintext of n bytes.
-func sealedLen(n int) int {
-	return strict.EncodedLen(overhead + n)
-}
-
-// sealText seals plain for the cookie of that name.
-func (k keyring) sealText(name string, plain []byte) string {
-	var text [512]byte // on the stack, as long as it lasts
-	return string(strict.AppendEncode(text[:0], k.seal(plain, cookieData(name))))
-}
-
-// openText gives back what sealText was given under the same name, and which key
-// opened it. Whatever is wrong with text, the error is the same.
-func (k keyring) openText(name, text string) (plain string, key int, err error) {
-	if len(text) > MaxCookie {
-		return "", 0, errRefused
-	}
-	box, err := strict.DecodeString(text)
-	if err != nil || len(box) != strict.DecodedLen(len(text)) { // shorter: the decoder passed over line ends
-		return "", 0, errRefused
-	}
-	return k.open(box, cookieData(name))
+// purpose returns the additional data that bind a sealed text to its kind, the version,
+// the cookie's name and, on a server, the session's ID. No cookie's name contains a NUL.
+func purpose(kind byte, name string, id []byte) []byte {
+	data := append(make([]byte, 0, 64), kind, version)
+	data = append(append(data, name...), 0)
+	return append(data, id...)
 }
 
 // seal encrypts and authenticates plain, and authenticates data with it.
@@ -115,7 +106,9 @@ func (k keyring) seal(plain, data []byte) []byte {
 	return k[0].Seal(box, box[1:headerSize], plain, data)
 }
 
-func (k keyring) open(box, data []byte) (plain string, key int, err error) {
+// open returns what was sealed with the same data, and the index of the secret that opened
+// it. The error is the same whatever is wrong.
+func (k keyring) open(box, data []byte) (plain string, secret int, err error) {
 	if len(box) < overhead || box[0] != version {
 		return "", 0, errRefused
 	}
@@ -127,7 +120,19 @@ func (k keyring) open(box, data []byte) (plain string, key int, err error) {
 	return "", 0, errRefused
 }
 
-// cookieData binds a cookie to its name and to the version of the format.
-func cookieData(name string) []byte {
-	return append(append(make([]byte, 0, 64), version), name...)
+// decodeText decodes base64url strictly: each sequence of bytes has exactly one spelling.
+func decodeText(text string) ([]byte, error) {
+	if len(text) > MaxCookie {
+		return nil, errRefused
+	}
+	b, err := strict.DecodeString(text)
+	if err != nil || strict.EncodedLen(len(b)) != len(text) { // the decoder skips line ends
+		return nil, errRefused
+	}
+	return b, nil
+}
+
+func encodeText(b []byte) string {
+	var text [512]byte // on the stack, as long as it is enough
+	return string(strict.AppendEncode(text[:0], b))
 }

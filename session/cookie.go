@@ -1,0 +1,92 @@
+package session
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// newCookie returns the cookie that leads to h, for as long as the session has left or less
+// if the application says so. For the zero held it returns one that removes itself.
+func (v *visit) newCookie(h held) *http.Cookie {
+	o, maxAge := v.session.Options, -1
+	if h.value != "" {
+		left := h.lifetime
+		if v.store.options.Backend == nil { // a cookie that contains the session ends with it
+			left = h.left()
+		}
+		maxAge = min(max(1, int(left/time.Second)), o.MaxAge) // 0: until the browser closes
+	}
+	return &http.Cookie{
+		Name:        v.session.Name(),
+		Value:       h.value,
+		Path:        o.Path,
+		Domain:      o.Domain,
+		MaxAge:      maxAge,
+		Secure:      o.Secure,
+		HttpOnly:    o.HttpOnly,
+		Partitioned: o.Partitioned,
+		SameSite:    o.SameSite,
+	}
+}
+
+// checkCookie refuses what a browser would drop without a word.
+func checkCookie(c *http.Cookie) error {
+	prefixed := func(prefix string) bool {
+		return len(c.Name) >= len(prefix) && strings.EqualFold(c.Name[:len(prefix)], prefix)
+	}
+	switch {
+	case c.Valid() != nil:
+		return fmt.Errorf("session: the cookie cannot be set: %w", c.Valid())
+	case prefixed("__Host-") && (!c.Secure || c.Path != "/" || c.Domain != ""):
+		return fmt.Errorf("session: browsers accept the cookie %s only with Secure, Path=/ and no Domain", c.Name)
+	case !c.Secure && (prefixed("__Secure-") || c.SameSite == http.SameSiteNoneMode || c.Partitioned):
+		return fmt.Errorf("session: browsers accept the cookie %s only with Secure", c.Name)
+	}
+	return nil
+}
+
+// writeCookie puts the cookie in place of the one that an earlier Save of this response
+// wrote: a response sets a cookie at most once (RFC 6265, section 4.1.1).
+func (v *visit) writeCookie(header http.Header, c *http.Cookie) {
+	if v.cookie != "" {
+		header["Set-Cookie"] = slices.DeleteFunc(header["Set-Cookie"], func(line string) bool { return line == v.cookie })
+	}
+	v.cookie = c.String()
+	header.Add("Set-Cookie", v.cookie)
+	keepPrivate(header)
+}
+
+// mark tells caches that the response depends on the session's cookie and, if the request
+// brought one, that it is for this visitor alone (RFC 9111, section 5.2.2).
+func (v *visit) mark(header http.Header) {
+	if !lists(header["Vary"], "Cookie") {
+		header.Add("Vary", "Cookie")
+	}
+	if v.brought != broughtNothing {
+		keepPrivate(header)
+	}
+}
+
+// keepPrivate keeps the response out of shared caches. It respects what the application says
+// if that does so, too.
+func keepPrivate(header http.Header) {
+	said := header["Cache-Control"]
+	if !lists(said, "no-store") && !lists(said, "private") {
+		header.Set("Cache-Control", "no-store")
+	}
+}
+
+// lists reports whether a header's comma-separated values contain the token.
+func lists(values []string, token string) bool {
+	return slices.ContainsFunc(values, func(value string) bool {
+		for item := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(item), token) {
+				return true
+			}
+		}
+		return false
+	})
+}

@@ -1,0 +1,114 @@
+package session
+
+import (
+	"context"
+	"time"
+)
+
+// A keeper keeps the sessions: in cookies, or on a server.
+type keeper interface {
+	// load opens the session that a cookie's value leads to. The reason is "" for a live one.
+	// The error is ErrUnavailable.
+	load(ctx context.Context, name, value string) (held, Reason, error)
+
+	// check reports why a plan cannot be carried out, as far as that shows without I/O.
+	check(v *visit, p plan, values string) error
+
+	// save carries out a plan with these values. It returns the session as it is stored then,
+	// or the zero held if there is none.
+	save(ctx context.Context, v *visit, p plan, values string) (held, error)
+}
+
+// content returns what is to be sealed of the session, apart from its values.
+func (v *visit) content(p plan, now time.Time) content {
+	o := v.store.options
+	if p.end || v.brought != broughtLive {
+		return content{id: v.fresh().id, created: now, used: now, idle: o.idle(), lifetime: o.Lifetime}
+	}
+	return v.held.touched(o, now)
+}
+
+// touched returns the content of a session that is used now.
+func (h held) touched(o Options, now time.Time) content {
+	c := h.after(now.Sub(h.at))
+	c.used, c.idle = now, o.idle()
+	return c
+}
+
+// idle returns the idle timeout, or forever.
+func (o Options) idle() time.Duration {
+	if o.IdleTimeout < 0 {
+		return forever
+	}
+	return o.IdleTimeout
+}
+
+// within returns c with no more time than the options allow.
+func (c content) within(o Options) content {
+	c.idle, c.lifetime = min(c.idle, o.idle()), min(c.lifetime, o.Lifetime)
+	return c
+}
+
+// reason returns why a session that was opened is over: "" if it is not.
+func (c content) reason() Reason {
+	switch {
+	case c.lifetime <= 0:
+		return Expired
+	case c.idle <= 0:
+		return Idle
+	}
+	return ""
+}
+
+// inCookie keeps sessions in the visitors' cookies.
+type inCookie struct{ *Store }
+
+func (k inCookie) load(_ context.Context, name, value string) (held, Reason, error) {
+	box, err := decodeText(value)
+	if err != nil {
+		return held{}, Refused, nil
+	}
+	plain, secret, err := k.keys.open(box, purpose(kindCookie, name, nil))
+	if err != nil {
+		return held{}, Refused, nil
+	}
+	c, err := decodeContent(plain)
+	if err != nil {
+		return held{}, Refused, nil
+	}
+	now := time.Now()
+	c = c.after(max(0, now.Sub(c.used))).within(k.options)
+	return held{content: c, at: now, value: value, secret: secret, size: len(value)}, c.reason(), nil
+}
+
+// growth is how many characters the time of the last use can add to a cookie.
+const growth = 6
+
+func (k inCookie) check(v *visit, p plan, values string) error {
+	_, err := k.save(context.Background(), v, p, values)
+	return err
+}
+
+func (k inCookie) save(_ context.Context, v *visit, p plan, values string) (held, error) {
+	h := held{}
+	if values != "" && p.save != none {
+		now := time.Now()
+		c := v.content(p, now)
+		c.values = values
+		box := k.keys.seal(c.encode(), purpose(kindCookie, v.session.Name(), nil))
+		h = held{content: c, at: now, value: encodeText(box)}
+		h.size = len(h.value)
+	}
+	cookie := v.newCookie(h)
+	if err := checkCookie(cookie); err != nil {
+		return held{}, err
+	}
+	size := len(cookie.String())
+	if p.save >= write { // what was stored once can be stored again, when its times take more bytes
+		size += growth
+	}
+	if size > MaxCookie {
+		return held{}, &TooLargeError{Size: size, Limit: MaxCookie}
+	}
+	return h, nil
+}

@@ -1,0 +1,108 @@
+package session
+
+import "heroes/session/internal/values"
+
+// facts are all that a plan depends on.
+type facts struct {
+	brought brought
+	intent  intent
+	change  change // from what is to be kept of the stored session
+	empty   bool   // the session contains nothing
+	safe    bool   // the request is a GET or HEAD
+	due     bool   // the stored session needs to be written anyway
+}
+
+// change is how the session differs from the one that was stored.
+type change int
+
+const (
+	same     change = iota
+	optional        // only in keys that can wait
+	changed
+)
+
+// canWait are the keys whose changes a page can do without: the flash of Buffalo and of
+// gorilla, the token of Buffalo's csrf and the ID that its request logger gives a visitor.
+var canWait = map[string]bool{values.FlashKey: true, "_flash": true, "authenticity_token": true, "requestor_id": true}
+
+func changeOf(base, now string) change {
+	if base == now {
+		return same
+	}
+	for _, key := range values.Changed(base, now) {
+		if !canWait[key] {
+			return changed
+		}
+	}
+	return optional
+}
+
+// step is what happens to the stored session.
+type step int
+
+const (
+	none  step = iota
+	touch      // written again, to extend the idle timeout or under the newest secret
+	write      // written with its changes, or for the first time
+	renew      // written with a new token
+)
+
+// A plan is what a request does to the stored session, and to the browser's cookie. The zero
+// plan does nothing.
+type plan struct {
+	end    bool // end the session that the request brought
+	remove bool // remove the cookie, unless save sets one
+	save   step
+	drop   bool // a save that loses a race is dropped instead of refused
+}
+
+// plan decides what a request does. It is pure: every row of its table is a test.
+func (f facts) plan() (plan, error) {
+	switch f.brought {
+	case broughtUnknown:
+		if f.change == same && f.intent == wantKeep {
+			return plan{}, nil
+		}
+		return plan{}, ErrUnavailable
+	case broughtReplaced:
+		return f.planReplaced()
+	case broughtLive:
+		return f.planLive(), nil
+	}
+	if f.empty {
+		return plan{remove: f.intent == wantEnd && f.brought == broughtDead}, nil
+	}
+	return plan{save: write}, nil
+}
+
+// planReplaced is for a token that is no longer valid: whoever holds it can end the session
+// and do nothing else. The browser may have a newer cookie, so none is touched.
+func (f facts) planReplaced() (plan, error) {
+	if f.intent == wantEnd {
+		return plan{end: true}, f.refuse(f.change == changed)
+	}
+	return plan{}, f.refuse(f.intent == wantRenew || f.change == changed || f.change == optional && !f.safe)
+}
+
+func (f facts) refuse(refused bool) error {
+	if refused {
+		return ErrConflict
+	}
+	return nil
+}
+
+func (f facts) planLive() plan {
+	switch {
+	case f.intent == wantEnd && f.empty:
+		return plan{end: true, remove: true}
+	case f.intent == wantEnd:
+		return plan{end: true, save: write}
+	case f.intent == wantRenew && !f.empty:
+		return plan{save: renew}
+	case f.change != same:
+		return plan{save: write, drop: f.change == optional && f.safe}
+	case f.due:
+		return plan{save: touch, drop: true}
+	}
+	return plan{}
+}

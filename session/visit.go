@@ -1,0 +1,318 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"heroes/session/internal/values"
+
+	"github.com/gorilla/sessions"
+)
+
+// A visit is one session during one request: what the request brought, and what the
+// application wants. Only load and commit do I/O, through the keeper.
+type visit struct {
+	store   *Store
+	session *sessions.Session // what the application reads and changes
+	brought brought
+	held    held     // the session as it is stored, if it is live
+	intent  intent   // what is to happen besides storing the values
+	next    identity // of the session that a first save makes
+	saved   string   // the encoded values that the response stands for
+	settled bool     // it was committed
+	cookie  string   // the Set-Cookie line in the response, or ""
+	err     error    // why the session could not be loaded
+}
+
+// brought is what the request's cookie led to.
+type brought int
+
+const (
+	broughtNothing  brought = iota // the request has no cookie of the session's name
+	broughtDead                    // a cookie that opens no session
+	broughtReplaced                // a token that was replaced or ended within Options.Grace
+	broughtLive                    // a session
+	broughtUnknown                 // the server that keeps it cannot be reached
+)
+
+// intent is what the application asked for. A stronger intent includes the weaker one.
+type intent int
+
+const (
+	wantKeep intent = iota
+	wantRenew
+	wantEnd
+)
+
+// A held is a session as its keeper stores it.
+type held struct {
+	content
+	at     time.Time // when the durations in content held
+	value  string    // of the cookie
+	record []byte    // what the backend stores
+	secret int       // index of the secret that sealed it
+	size   int       // of what is sealed, in bytes
+}
+
+// An identity is what a session is known by. The token, in the cookie of a session on a
+// server, is a selector, which leads to the record, and a verifier, which Renew replaces.
+type identity struct {
+	id       Key
+	token    string
+	verifier verifierHash
+}
+
+const (
+	selectorSize = 16
+	verifierSize = 32
+)
+
+type verifierHash [sha256.Size]byte
+
+// newIdentity draws an identity with that selector, or with a new one for nil.
+func newIdentity(selector []byte) identity {
+	var token [selectorSize + verifierSize]byte
+	rand.Read(token[:])
+	copy(token[:], selector)
+	return identityOf(token[:])
+}
+
+func identityOf(token []byte) identity {
+	hash := sha256.Sum256(token[:selectorSize])
+	return identity{Key(hash[:]), encodeText(token), sha256.Sum256(token[selectorSize:])}
+}
+
+// String returns the key as a session's ID is written: 32 hexadecimal digits.
+func (k Key) String() string { return hex.EncodeToString(k[:]) }
+
+func newVisit(s *Store, session *sessions.Session) *visit {
+	o := s.options
+	session.IsNew = true
+	*session.Options = sessions.Options{
+		Path:     o.Path,
+		Domain:   o.Domain,
+		MaxAge:   int(o.Lifetime / time.Second),
+		Secure:   !o.Insecure,
+		HttpOnly: true,
+		SameSite: o.SameSite,
+	}
+	return &visit{store: s, session: session}
+}
+
+// maxCookies bounds the work that one request can ask for.
+const maxCookies = 4
+
+// load opens the first cookie of the session's name that leads to a session, so that one
+// planted by another path or host of the domain (RFC 6265, section 8.6) cannot shut out the
+// visitor's own.
+func (v *visit) load(r *http.Request) {
+	name := v.session.Name()
+	if !sent(r, name) {
+		return
+	}
+	v.brought = broughtDead
+	reason := Refused
+	cookies := r.CookiesNamed(name)
+	for _, c := range cookies[:min(len(cookies), maxCookies)] {
+		if c.Quoted { // a second spelling of the same value
+			continue
+		}
+		h, why, err := v.store.keeper.load(r.Context(), name, c.Value)
+		if err == nil && why == "" {
+			err = v.open(h)
+		}
+		switch {
+		case errors.Is(err, ErrUnavailable):
+			v.brought, v.err = broughtUnknown, err
+			v.emit(r.Context(), Event{Kind: Unreachable, Err: err})
+			return
+		case err != nil: // sealed by us, and malformed
+		case why == "":
+			return
+		case why == Replaced:
+			v.brought, v.held = broughtReplaced, h
+			fallthrough
+		case v.brought != broughtReplaced && why != Refused:
+			reason = why
+		}
+	}
+	v.emit(r.Context(), Event{Kind: Rejected, Reason: reason})
+}
+
+// sent reports whether the request has a cookie of that name in any shape. Even one that
+// net/http does not parse gets the same answer as any other that is refused.
+func sent(r *http.Request, name string) bool {
+	return slices.ContainsFunc(r.Header["Cookie"], func(line string) bool { return strings.Contains(line, name+"=") })
+}
+
+func (v *visit) open(h held) error {
+	decoded, err := values.Decode(h.values)
+	if err != nil {
+		return err
+	}
+	v.brought, v.held, v.saved = broughtLive, h, h.values
+	v.session.Values, v.session.IsNew = decoded, false
+	return nil
+}
+
+// id returns the session's ID: of the one that the request brought, or of the one that
+// saving would make.
+func (v *visit) id() Key {
+	if v.brought == broughtLive && v.intent != wantEnd {
+		return v.held.id
+	}
+	return v.fresh().id
+}
+
+// fresh returns the identity of the session that a first save makes.
+func (v *visit) fresh() identity {
+	if v.next == (identity{}) {
+		v.next = newIdentity(nil)
+	}
+	return v.next
+}
+
+// encoded returns the session's values, encoded: "" if it is to be removed.
+func (v *visit) encoded() (string, error) {
+	if v.gone() {
+		return "", nil
+	}
+	if values.Same(v.saved, v.session.Values) { // nearly always
+		return v.saved, nil
+	}
+	b, err := values.Encode(make([]byte, 0, 256), v.session.Values)
+	if t, ok := errors.AsType[*values.TypeError](err); ok {
+		return "", &TypeError{Key: t.Key, Type: t.Type}
+	}
+	if errors.Is(err, values.ErrTooLarge) {
+		return "", &TooLargeError{Limit: MaxValues}
+	}
+	return string(b), err
+}
+
+// gone reports whether the application removes the session the way gorilla's users do.
+func (v *visit) gone() bool { return v.session.Options.MaxAge < 0 }
+
+// pending reports whether the application wants something that the response does not stand
+// for.
+func (v *visit) pending() bool {
+	if v.gone() {
+		return v.saved != ""
+	}
+	return v.intent != wantKeep || !values.Same(v.saved, v.session.Values)
+}
+
+// plan returns what is to be done, and the encoded values that it is to be done with.
+func (v *visit) plan(safe bool) (plan, string, error) {
+	now, err := v.encoded()
+	if err != nil {
+		return plan{}, "", err
+	}
+	f := facts{brought: v.brought, intent: v.intent, safe: safe, empty: now == "", due: v.due()}
+	base := v.held.values
+	if v.gone() {
+		f.intent = wantEnd
+	}
+	if f.intent == wantEnd || v.brought != broughtLive {
+		base = ""
+	}
+	f.change = changeOf(base, now)
+	p, err := f.plan()
+	if err != nil && v.brought == broughtReplaced {
+		err = delayed{err, v.held.after(time.Since(v.held.at)).grace}
+	}
+	return p, now, err
+}
+
+// due reports whether the session is to be stored although nothing in it changed: half of
+// its idle timeout has passed, or an older secret sealed it.
+func (v *visit) due() bool {
+	timeout := v.store.options.IdleTimeout
+	return v.brought == broughtLive && (v.held.secret > 0 || timeout > 0 && v.held.idle <= timeout/2)
+}
+
+// check reports why the session cannot be saved, as far as that shows without I/O.
+func (v *visit) check(safe bool) error {
+	p, now, err := v.plan(safe)
+	if err != nil || p == (plan{}) {
+		return err
+	}
+	return v.store.keeper.check(v, p, now)
+}
+
+// commit carries out the plan and writes the cookie into header, if the browser needs one.
+func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error {
+	if v.settled && !v.pending() {
+		return nil
+	}
+	p, now, refused := v.plan(safe)
+	if p == (plan{}) {
+		v.intent, v.saved, v.settled = wantKeep, now, true
+		return refused
+	}
+	if err := ctx.Err(); errors.Is(err, context.DeadlineExceeded) { // the visitor is told that it was too late
+		return err
+	}
+	before := v.held
+	if err := v.carryOut(ctx, p, now); err != nil {
+		return err
+	}
+	if v.held.value != before.value || p.remove {
+		v.writeCookie(header, v.newCookie(v.held))
+	}
+	v.report(ctx, p, before)
+	v.intent, v.settled = wantKeep, true
+	return refused
+}
+
+// carryOut has the keeper do what p says, and takes over what is stored then.
+func (v *visit) carryOut(ctx context.Context, p plan, now string) error {
+	h, err := v.store.keeper.save(ctx, v, p, now)
+	if err != nil {
+		return err
+	}
+	merged := v.brought == broughtLive && p.save >= write && h.values != now && h.value == v.held.value
+	v.held, v.saved = h, now
+	switch {
+	case h.id != Key{}:
+		v.brought = broughtLive
+	case v.brought != broughtReplaced:
+		v.brought, v.next = broughtNothing, identity{}
+	}
+	if merged && !p.drop { // the application goes on with what other requests have set
+		v.session.Values, err = values.Decode(h.values)
+		v.saved = h.values
+	}
+	return err
+}
+
+// report emits the events of a plan that was carried out.
+func (v *visit) report(ctx context.Context, p plan, before held) {
+	had := before.id != Key{}
+	has := v.brought == broughtLive
+	id := before.id.String()
+	switch {
+	case had && (p.end || !has):
+		v.emit(ctx, Event{Kind: Destroyed, ID: id})
+	case p.save == renew:
+		v.emit(ctx, Event{Kind: Renewed, ID: id})
+	}
+	if has && v.held.id != before.id {
+		v.emit(ctx, Event{Kind: Created, ID: v.held.id.String()})
+	}
+}
+
+func (v *visit) emit(ctx context.Context, e Event) {
+	e.Name = v.session.Name()
+	if e.ID == "" && v.brought == broughtLive {
+		e.ID = v.held.id.String()
+	}
+	v.store.options.OnEvent(ctx, e)
+}
