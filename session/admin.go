@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -55,7 +54,7 @@ func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
 	if err != nil {
 		return false, unavailable(err)
 	}
-	_, reason := onServer{s}.open(name, key, record, left)
+	_, reason := s.openRecord(name, key, record, left)
 	if reason == Refused && record != nil { // another application's
 		return false, nil
 	}
@@ -101,38 +100,23 @@ func (s *Store) Purge(ctx context.Context, progress func(deleted int)) (deleted 
 	}
 }
 
-// leaseKey is where the processes agree on which of them purges. No session's ID is a text.
-var leaseKey = Key([]byte("lease of a purge"))
-
-// PurgeEvery purges in each interval until ctx ends. Of all processes that share the backend,
-// the one that takes the lease does it.
+// PurgeEvery purges in each interval until ctx ends. Any number of processes may do so.
 func (s *Store) PurgeEvery(ctx context.Context, interval time.Duration) {
 	if s.options.Backend == nil {
 		return
 	}
-	lease := make([]byte, 32)
-	rand.Read(lease)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
-		err := s.purgeOnce(ctx, lease, interval)
-		if err != nil && ctx.Err() == nil {
+		step, cancel := context.WithTimeout(ctx, interval) // if the server hangs, the next interval tries again
+		if _, err := s.Purge(step, nil); err != nil && ctx.Err() == nil {
 			s.options.OnEvent(ctx, Event{Kind: Unreachable, Err: err})
 		}
+		cancel()
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
-}
-
-func (s *Store) purgeOnce(ctx context.Context, lease []byte, interval time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, interval) // if the server hangs, the next interval tries again
-	defer cancel()
-	taken, err := s.options.Backend.Swap(ctx, leaseKey, nil, lease, interval*9/10)
-	if err == nil && taken {
-		_, err = s.Purge(ctx, nil)
-	}
-	return err
 }

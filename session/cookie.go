@@ -34,15 +34,15 @@ func (v *visit) newCookie(h held) *http.Cookie {
 
 // checkCookie refuses what a browser would drop without a word.
 func checkCookie(c *http.Cookie) error {
-	prefixed := func(prefix string) bool {
-		return len(c.Name) >= len(prefix) && strings.EqualFold(c.Name[:len(prefix)], prefix)
-	}
+	name := strings.ToLower(c.Name)
+	host := strings.HasPrefix(name, "__host-")
+	needsSecure := host || strings.HasPrefix(name, "__secure-") || c.SameSite == http.SameSiteNoneMode || c.Partitioned
 	switch {
 	case c.Valid() != nil:
 		return fmt.Errorf("session: the cookie cannot be set: %w", c.Valid())
-	case prefixed("__Host-") && (!c.Secure || c.Path != "/" || c.Domain != ""):
-		return fmt.Errorf("session: browsers accept the cookie %s only with Secure, Path=/ and no Domain", c.Name)
-	case !c.Secure && (prefixed("__Secure-") || c.SameSite == http.SameSiteNoneMode || c.Partitioned):
+	case host && (c.Path != "/" || c.Domain != ""):
+		return fmt.Errorf("session: browsers accept the cookie %s only with Path=/ and no Domain", c.Name)
+	case needsSecure && !c.Secure:
 		return fmt.Errorf("session: browsers accept the cookie %s only with Secure", c.Name)
 	}
 	return nil

@@ -19,20 +19,11 @@ type Exchange struct {
 
 	mu     sync.Mutex // a handler may run on after http.TimeoutHandler has answered
 	visits []*visit
-	mode   mode
+	answer int    // the status of what Respond writes; 0: nothing
 	begun  bool   // the first byte has left
 	failed error  // why a commit failed
 	before func() // called before the sessions are committed or compared
 }
-
-// mode is what Save does behind Handler.
-type mode int
-
-const (
-	saveChecks  mode = iota // whether the session can be saved; the first byte commits
-	saveCommits             // at once
-	saveIgnores             // the answer is an error that saves nothing
-)
 
 type exchangeKey struct{}
 
@@ -79,25 +70,19 @@ func (x *Exchange) BeforeCommit(f func()) { x.before = f }
 // Handler, as by http.TimeoutHandler, Save commits nothing: only the first byte that Handler
 // sees tells whether the answer is in time.
 func (x *Exchange) Respond(r *http.Request, status int, write func() error) error {
-	if !x.handled {
-		return write()
-	}
 	_, inner := r.Context().Deadline()
 	_, outer := x.ctx.Deadline()
-	switch {
-	case status >= http.StatusInternalServerError:
-		x.setMode(saveIgnores)
-	case inner == outer:
-		x.setMode(saveCommits)
+	if x.handled && (inner == outer || status >= http.StatusInternalServerError) {
+		x.setAnswer(status)
+		defer x.setAnswer(0)
 	}
-	defer x.setMode(saveChecks)
 	return write()
 }
 
-func (x *Exchange) setMode(m mode) {
+func (x *Exchange) setAnswer(status int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.mode = m
+	x.answer = status
 }
 
 func (x *Exchange) find(s *Store, name string) *visit {
@@ -115,13 +100,13 @@ func (x *Exchange) save(ctx context.Context, v *visit, header http.Header) (err 
 	case !x.handled:
 		v.mark(header)
 		return x.report(v, v.commit(ctx, header, x.safe))
-	case x.failed != nil || x.mode == saveIgnores:
+	case x.failed != nil || x.answer >= http.StatusInternalServerError:
 		return nil
 	case x.begun && v.pending():
 		return ErrTooLate
 	case x.begun:
 		return nil
-	case x.mode == saveChecks:
+	case x.answer == 0:
 		err = v.check(x.safe)
 	default:
 		err = x.commit(ctx, header)
@@ -135,24 +120,19 @@ func (x *Exchange) save(ctx context.Context, v *visit, header http.Header) (err 
 // commit saves every session of the exchange: none if one of them cannot be saved, as far as
 // that shows before. After an error nothing more is saved.
 func (x *Exchange) commit(ctx context.Context, header http.Header) error {
-	if x.before != nil && x.mode == saveChecks {
+	if x.before != nil && x.answer == 0 {
 		x.before()
 	}
-	for _, v := range x.visits {
-		if len(x.visits) == 1 {
-			break // its commit checks it
-		}
-		if x.failed = x.report(v, v.check(x.safe)); x.failed != nil {
-			return x.failed
-		}
+	for i := 0; i < len(x.visits) && len(x.visits) > 1 && x.failed == nil; i++ {
+		x.failed = x.report(x.visits[i], x.visits[i].check(x.safe))
 	}
-	for _, v := range x.visits {
-		if x.failed = x.report(v, v.commit(ctx, header, x.safe)); x.failed != nil {
-			strip(header)
-			return x.failed
-		}
+	for i := 0; i < len(x.visits) && x.failed == nil; i++ {
+		x.failed = x.report(x.visits[i], x.visits[i].commit(ctx, header, x.safe))
 	}
-	return nil
+	if x.failed != nil {
+		strip(header)
+	}
+	return x.failed
 }
 
 // report emits the event of an error.

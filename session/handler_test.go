@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"heroes/session/internal/values"
+
 	"github.com/gorilla/sessions"
 	"github.com/stretchr/testify/require"
 )
@@ -80,6 +82,29 @@ func Test_a_connection_can_be_hijacked_unless_a_change_would_be_lost(t *testing.
 	res, err := http.Get(server.URL + "/changed")
 	require.NoError(t, err)
 	require.Len(t, res.Cookies(), 1, "not hijacked, so it was saved")
+}
+
+func Test_a_connection_can_be_hijacked_with_a_change_that_can_wait(t *testing.T) {
+	server := serve(t, newStore(t, Options{}), func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		if s.IsNew {
+			s.Values["name"] = "Superman"
+			return
+		}
+		s.Values[values.FlashKey] = []byte(`{"info":["hello"]}`)
+		s.Values["authenticity_token"] = []byte("token")
+		conn, _, err := http.NewResponseController(w).Hijack()
+		require.NoError(t, err)
+		fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+		conn.Close()
+	})
+	res, err := http.Get(server.URL)
+	require.NoError(t, err)
+	r, err := http.NewRequest("GET", server.URL, nil)
+	require.NoError(t, err)
+	r.AddCookie(res.Cookies()[0])
+	res, err = http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, res.StatusCode)
 }
 
 func Test_16_a_change_after_the_first_byte_cuts_the_connection(t *testing.T) {

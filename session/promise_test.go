@@ -14,6 +14,7 @@ import (
 
 	"heroes/session/internal/values"
 
+	"github.com/gofrs/uuid"
 	"github.com/gorilla/sessions"
 	"github.com/stretchr/testify/require"
 )
@@ -155,6 +156,38 @@ func Test_03_a_response_sets_the_session_once_and_the_last_save_counts(t *testin
 		v := visitor{t: t, store: store, cookie: name + "=" + w.Result().Cookies()[1].Value}
 		require.Equal(t, "Catwoman", v.values()["name"])
 	})
+}
+
+// goth's gothic asks for New and Get of one name in one request, and saves each.
+func Test_03_New_and_Get_and_an_object_made_by_hand_are_one_session(t *testing.T) {
+	for _, handled := range []bool{true, false} {
+		store := newStore(t, Options{})
+		app := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a, err := store.New(r, name)
+			require.NoError(t, err)
+			a.Values["state"] = "gothic"
+			require.NoError(t, a.Save(r, w))
+			b, err := store.Get(r, name)
+			require.NoError(t, err)
+			require.Equal(t, "gothic", b.Values["state"])
+			b.Values["user"] = "clark"
+			delete(b.Values, "state")
+			require.NoError(t, b.Save(r, w))
+
+			byHand := sessions.NewSession(store, name)
+			*byHand.Options = *b.Options
+			byHand.Values["user"] = "bruce"
+			require.NoError(t, byHand.Save(r, w))
+		}))
+		if handled {
+			app = store.Handler(app, nil)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+		require.Len(t, w.Result().Cookies(), 1)
+		v := visitor{t: t, store: store, cookie: name + "=" + w.Result().Cookies()[0].Value}
+		require.Equal(t, View{"user": "bruce"}, v.values())
+	}
 }
 
 func Test_04_an_emptied_session_removes_the_cookie_with_its_attributes(t *testing.T) {
@@ -447,6 +480,29 @@ func Test_09_a_type_that_a_session_does_not_hold_is_an_error_and_nothing_is_writ
 	})
 }
 
+func Test_09_a_type_with_a_binary_form_can_be_registered(t *testing.T) {
+	Register("uuid", uuid.UUID{})
+	Register("uuid", uuid.UUID{})
+	id := uuid.Must(uuid.NewV4())
+	want := View{"id": id, "ids": []uuid.UUID{id, uuid.Nil}, "by name": map[string]uuid.UUID{"a": id}, "any": []any{id, "text"}}
+	v := visitor{t: t, store: newStore(t, Options{})}
+	v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) {
+		for key, value := range want {
+			s.Values[key] = value
+		}
+	})
+	require.Equal(t, want, v.values())
+	require.Empty(t, setCookies(v.visit(look)))
+	v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) {
+		s.Values["ids"].([]uuid.UUID)[1] = id
+	})
+	require.Equal(t, []uuid.UUID{id, id}, v.values()["ids"], "a change inside (17)")
+
+	require.Panics(t, func() { Register("uuid", time.Time{}) }, "the name belongs to another type")
+	require.Panics(t, func() { Register("another", uuid.UUID{}) }, "the type has another name")
+	require.Panics(t, func() { Register("pointer", &uuid.UUID{}) }, "a pointer")
+}
+
 func Test_10_a_cookie_too_large_is_an_error_that_says_how_large(t *testing.T) {
 	v := visitor{t: t, store: newStore(t, Options{})}
 	v.set("name", "Superman")
@@ -509,6 +565,58 @@ func Test_10_values_without_end_are_refused_before_they_take_memory(t *testing.T
 	}
 }
 
+// A cookie's copy cannot be kept alive by renewing it.
+func Test_08_no_renewal_restarts_the_lifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := visitor{t: t, store: newStore(t, Options{Lifetime: 24 * time.Hour})}
+		v.set("n", 0)
+		for n := 1; n < 24; n++ {
+			time.Sleep(time.Hour)
+			v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				require.NoError(t, v.store.Renew(r, s))
+				s.Values["n"] = n
+			})
+		}
+		require.Equal(t, 23, v.values()["n"])
+		time.Sleep(time.Hour)
+		require.Empty(t, v.values())
+	})
+}
+
+func Test_08_shorter_timeouts_hold_from_the_next_use_on(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := visitor{t: t, store: newStore(t, Options{IdleTimeout: -1})}
+		v.set("n", 0)
+		v.store = newStore(t, Options{IdleTimeout: time.Hour, Lifetime: 3 * time.Hour})
+		v.set("n", 1)
+		kept := v.cookie
+		time.Sleep(time.Hour)
+		require.Empty(t, v.values())
+		v.cookie, v.store = kept, newStore(t, Options{})
+		require.Empty(t, v.values(), "sealed with the session")
+	})
+}
+
+func Test_11_a_session_in_a_cookie_keeps_its_ID(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	id := func() (id string) {
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			id = v.store.Info(r, s).ID
+			require.NoError(t, v.store.Renew(r, s))
+			s.Values["n"] = time.Now().UnixNano()
+		})
+		return id
+	}
+	first := id()
+	require.Len(t, first, 32)
+	require.Equal(t, first, id())
+	v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		require.NoError(t, v.store.Destroy(r, s))
+		require.NotEqual(t, first, v.store.Info(r, s).ID)
+	})
+	require.NotEqual(t, first, id())
+}
+
 func Test_11_renew_keeps_the_values_and_destroy_ends_them(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var kinds []EventKind
@@ -566,6 +674,46 @@ func Test_15_a_response_that_read_a_session_is_not_for_caches(t *testing.T) {
 	}
 }
 
+func Test_15_what_keeps_a_response_from_shared_caches_is_respected(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	v.set("name", "Superman")
+	for said, want := range map[string]string{
+		"private":                    "private",
+		"private, max-age=60":        "private, max-age=60",
+		"max-age=0, No-Store":        "max-age=0, No-Store",
+		"max-age=60":                 "no-store",
+		"no-cache":                   "no-store",
+		`private="X-Header"`:         "no-store",
+		"public, s-maxage=60":        "no-store",
+		"":                           "no-store",
+		"stale-while-revalidate=600": "no-store",
+	} {
+		res := v.visit(func(w http.ResponseWriter, _ *http.Request, _ *sessions.Session) {
+			w.Header().Set("Cache-Control", said)
+		})
+		require.Equal(t, want, res.Header.Get("Cache-Control"), said)
+	}
+}
+
+func Test_15_a_session_asked_for_after_the_first_byte_is_an_error(t *testing.T) {
+	store := newStore(t, Options{})
+	v := visitor{t: t, store: store}
+	v.set("name", "Superman")
+	for _, get := range []func(*http.Request, string) (*sessions.Session, error){store.Get, store.New} {
+		store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, "hello")
+			s, err := get(r, name)
+			require.ErrorIs(t, err, ErrTooLate)
+			require.Empty(t, s.Values)
+			require.Equal(t, name, s.Name())
+		}), nil).ServeHTTP(httptest.NewRecorder(), func() *http.Request {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Cookie", v.cookie)
+			return r
+		}())
+	}
+}
+
 func Test_16_a_change_is_saved_however_the_response_is_written(t *testing.T) {
 	for how, write := range map[string]func(http.ResponseWriter, *http.Request){
 		"not at all":    func(http.ResponseWriter, *http.Request) {},
@@ -585,6 +733,65 @@ func Test_16_a_change_is_saved_however_the_response_is_written(t *testing.T) {
 		})
 		require.Equal(t, "Superman", v.values()["name"], how)
 	}
+}
+
+// In the order that the documentation asks for, the answer of http.TimeoutHandler decides.
+func Test_16_a_response_that_timed_out_saves_nothing(t *testing.T) {
+	var lost []Event
+	store := newStore(t, Options{OnEvent: func(_ context.Context, e Event) {
+		if e.Kind == Lost {
+			lost = append(lost, e)
+		}
+	}})
+	late := make(chan error, 1)
+	visit := func(path string) *http.Response {
+		w := httptest.NewRecorder()
+		store.Handler(http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, err := store.Get(r, name)
+			require.NoError(t, err)
+			s.Values["name"] = "Superman"
+			save := func() error { return s.Save(r, w) }
+			if path == "/late" {
+				<-r.Context().Done()
+				late <- Of(r).Respond(r, http.StatusOK, save)
+				return
+			}
+			require.NoError(t, Of(r).Respond(r, http.StatusOK, save))
+			fmt.Fprint(w, "hello")
+		}), 50*time.Millisecond, "late"), nil).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		return w.Result()
+	}
+	require.Len(t, visit("/").Cookies(), 1)
+	res := visit("/late")
+	<-late
+	require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+	require.Empty(t, res.Cookies())
+	require.Empty(t, lost, "the visitor was told")
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	<-ctx.Done()
+	w := httptest.NewRecorder()
+	store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := store.Get(r, name)
+		s.Values["name"] = "Superman"
+	}), nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil).WithContext(ctx))
+	require.Equal(t, http.StatusInternalServerError, w.Code, "whose deadline had passed")
+	require.Empty(t, w.Result().Cookies())
+}
+
+func Test_16_a_failed_sign_out_clears_nothing(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	v.set("name", "Superman")
+	res := v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		require.NoError(t, v.store.Destroy(r, s))
+		s.Values["bye"] = struct{}{}
+		w.Header().Set("Clear-Site-Data", `"cookies", "storage"`)
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	})
+	require.Equal(t, http.StatusInternalServerError, res.StatusCode)
+	require.Empty(t, res.Header.Get("Clear-Site-Data"))
+	require.Equal(t, "Superman", v.values()["name"])
 }
 
 func Test_16_a_response_of_500_saves_nothing(t *testing.T) {

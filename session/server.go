@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -15,17 +16,28 @@ const (
 	loadTime   = time.Second // the longest that a page waits for its session
 	commitTime = time.Second // and then for a round trip that saves it; or for its turn
 
-	// maxTries and firstPause bound what a session that many requests change at once costs one of
-	// them. The pauses double, up to half a second in all.
-	maxTries   = 9
-	firstPause = 2 * time.Millisecond
+	// maxTries bounds what a session that many requests change at once costs one of them. The
+	// pauses between tries double.
+	maxTries   = 8
+	firstPause = time.Millisecond
 )
 
 // onServer keeps sessions in a Backend, and a token in the cookie. A session is one record
 // under one key from its first save to its end. Saving replaces the record that was read; if
 // another request came first, the changes are merged and saving starts again. Ending it puts
 // an end mark in the record's place.
-type onServer struct{ *Store }
+type onServer struct {
+	*Store
+	turns *[64]chan struct{} // who of this process may try again; sessions share them by ID
+}
+
+func newOnServer(s *Store) onServer {
+	k := onServer{s, new([64]chan struct{})}
+	for i := range k.turns {
+		k.turns[i] = make(chan struct{}, 1)
+	}
+	return k
+}
 
 func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -65,15 +77,15 @@ func (k onServer) read(ctx context.Context, name string, id Key) (held, Reason, 
 	if err != nil {
 		return held{}, "", unavailable(err)
 	}
-	h, reason := k.open(name, id, record, left)
+	h, reason := k.openRecord(name, id, record, left)
 	h.at = at
 	return h, reason, nil
 }
 
-func (k onServer) open(name string, id Key, record []byte, left time.Duration) (held, Reason) {
-	plain, secret, err := k.keys.open(record, purpose(kindRecord, name, id[:]))
+func (s *Store) openRecord(name string, id Key, record []byte, left time.Duration) (held, Reason) {
+	plain, secret, err := s.keys.open(record, purpose(kindRecord, name, id[:]))
 	if err != nil {
-		if _, _, err := k.keys.open(record, purpose(kindEnd, name, id[:])); err == nil {
+		if _, _, err := s.keys.open(record, purpose(kindEnd, name, id[:])); err == nil {
 			return held{content: content{id: id, grace: left}}, Replaced
 		}
 		return held{}, Refused
@@ -82,7 +94,7 @@ func (k onServer) open(name string, id Key, record []byte, left time.Duration) (
 	if err != nil {
 		return held{}, Refused
 	}
-	c = c.after(max(0, c.left()-left)).within(k.options)
+	c = c.after(max(0, c.left()-left)).within(s.options)
 	return held{content: c, record: record, secret: secret, size: len(record)}, c.reason()
 }
 
@@ -103,7 +115,7 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, now string) (held,
 	case p.save == none:
 		return held{}, nil
 	case p.save == touch:
-		return k.touch(ctx, v)
+		return k.touch(ctx, v, now), nil
 	case p.end || v.brought != broughtLive:
 		return k.create(ctx, v, p, now)
 	}
@@ -132,90 +144,92 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, now string) (hel
 	return h, nil
 }
 
-// touch writes the session again, to extend its idle timeout. Whatever prevents that has
-// done it too, or shows in the next request.
-func (k onServer) touch(ctx context.Context, v *visit) (held, error) {
-	h := v.held
-	h.content, h.at = v.content(plan{}, time.Now()), time.Now()
-	k.seal(v.session.Name(), &h)
-	ok, err := k.swap(ctx, v.held, h)
+// touch writes the session again, to extend its idle timeout or under the newest secret. A
+// request that came first has done that, too; an outage shows in the next request.
+func (k onServer) touch(ctx context.Context, v *visit, now string) held {
+	h, ok, err := k.try(ctx, v, v.held, identity{token: v.held.value, verifier: v.held.verifier}, now)
 	if err != nil {
 		v.emit(ctx, Event{Kind: Unreachable, Err: err})
 	}
 	if !ok {
-		return v.held, nil
+		return v.held
 	}
-	return h, nil
+	return h
 }
 
-// update saves what changed on top of what other requests have saved meanwhile, and gives
-// the session a new token if the plan says so.
+// update saves what changed on top of what other requests have saved, and gives the session a
+// new token if the plan says so.
 func (k onServer) update(ctx context.Context, v *visit, p plan, now string) (held, error) {
-	name, base, latest := v.session.Name(), v.held, v.held
-	as := identity{id: base.id, token: base.value, verifier: base.verifier}
+	as := identity{token: v.held.value, verifier: v.held.verifier}
 	if p.save == renew {
-		token, _ := strict.DecodeString(base.value)
-		as = newIdentity(token[:selectorSize])
+		selector, _ := strict.DecodeString(v.held.value)
+		as = newIdentity(selector[:selectorSize])
 	}
-	start := time.Now()
-	for try := 1; ; try++ {
-		h, err := k.merged(name, v, latest, as, now)
+	h, ok, err := k.try(ctx, v, v.held, as, now)
+	if !ok && err == nil {
+		h, err = k.tryAgain(ctx, v, as, now)
+	}
+	if p.drop && (errors.Is(err, ErrConflict) || errors.Is(err, ErrContended)) {
+		return v.held, nil
+	}
+	return h, err
+}
+
+// tryAgain goes on when another request came first. The requests of this process take turns,
+// so that only processes contend.
+func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, now string) (held, error) {
+	release, err := k.turn(ctx, v.held.id)
+	if err != nil {
+		return held{}, err
+	}
+	defer release()
+	for n := range maxTries {
+		time.Sleep(rand.N(firstPause << n))
+		latest, reason, err := k.read(ctx, v.session.Name(), v.held.id)
 		if err != nil {
 			return held{}, err
 		}
-		switch ok, err := k.swap(ctx, latest, h); {
-		case err != nil:
-			return held{}, err
-		case ok && h.values == "":
-			return held{}, nil
-		case ok:
-			return h, nil
+		if reason != "" || latest.verifier != v.held.verifier && latest.verifier != as.verifier {
+			return held{}, ErrConflict
 		}
-
-		// Another request came first.
-		var reason Reason
-		if latest, reason, err = k.read(ctx, name, base.id); err != nil {
-			return held{}, err
+		if h, ok, err := k.try(ctx, v, latest, as, now); ok || err != nil {
+			return h, err
 		}
-		switch {
-		case reason == "" && latest.verifier == as.verifier && p.save == renew: // ours, whose reply was lost
-			latest.value = as.token
-			return latest, nil
-		case reason != "" || latest.verifier != base.verifier:
-			return k.lose(v, p, ErrConflict)
-		case try == maxTries || time.Since(start) > commitTime:
-			return k.lose(v, p, ErrContended)
-		}
-		time.Sleep(rand.N(firstPause << try)) // not all at once again
 	}
+	return held{}, ErrContended
 }
 
-// lose returns err, or the session as it was for a plan that may be dropped.
-func (k onServer) lose(v *visit, p plan, err error) (held, error) {
-	if p.drop {
-		return v.held, nil
-	}
-	return held{}, err
-}
-
-// merged returns what the session is to be: latest with the changes that lead from what the
-// request loaded to now.
-func (k onServer) merged(name string, v *visit, latest held, as identity, now string) (held, error) {
+// try replaces latest by its successor: with the changes that lead from what the request
+// loaded to now, and the token of as. It returns the zero held if no value is left.
+func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, now string) (held, bool, error) {
 	h := latest
 	h.content, h.at, h.value = latest.touched(k.options, time.Now()), time.Now(), as.token
-	if h.values = values.Merge(latest.values, v.held.values, now); len(h.values) > MaxValues {
-		return held{}, &TooLargeError{Limit: MaxValues}
-	}
 	if as.verifier != latest.verifier {
 		h.verifier, h.grace = as.verifier, k.options.Grace
 	}
-	if h.values == "" {
-		h.content = content{id: h.id, idle: forever, lifetime: k.options.Grace}
-		h.record = k.endMark(name, h.id)
-		return h, nil
+	if h.values = values.Merge(latest.values, v.held.values, now); len(h.values) > MaxValues {
+		return held{}, false, &TooLargeError{Limit: MaxValues}
 	}
-	k.seal(name, &h)
-	return h, nil
+	if h.values == "" {
+		ok, err := k.swap(ctx, h.id, latest.record, k.endMark(v.session.Name(), h.id), k.options.Grace)
+		return held{}, ok, err
+	}
+	k.seal(v.session.Name(), &h)
+	ok, err := k.swap(ctx, h.id, latest.record, h.record, h.left())
+	return h, ok, err
+}
+
+// turn waits until it is this request's turn to change the session again.
+func (k onServer) turn(ctx context.Context, id Key) (release func(), err error) {
+	ctx, cancel := within(ctx, commitTime)
+	defer cancel()
+	turn := k.turns[int(id[0])%len(k.turns)]
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, ErrContended
+	}
 }
 
 // seal sets h's record. The durations sealed are exact: in whole milliseconds.
@@ -225,36 +239,30 @@ func (k onServer) seal(name string, h *held) {
 	h.secret, h.size = 0, len(h.record)
 }
 
-// swap replaces one record of a session by another. After an error it tries once more: the
-// backend recognises a change whose reply was lost.
-func (k onServer) swap(ctx context.Context, from, to held) (bool, error) {
+// swap replaces a session's record. After an error it tries once more: the backend recognises
+// a change whose reply was lost.
+func (k onServer) swap(ctx context.Context, id Key, old, next []byte, ttl time.Duration) (ok bool, err error) {
 	ctx, cancel := within(ctx, commitTime)
 	defer cancel()
-	b := k.options.Backend
-	ok, err := b.Swap(ctx, to.id, from.record, to.record, to.left())
-	if err != nil {
-		ok, err = b.Swap(ctx, to.id, from.record, to.record, to.left())
+	for range 2 {
+		if ok, err = k.options.Backend.Swap(ctx, id, old, next, ttl); err == nil {
+			return ok, nil
+		}
 	}
-	if err != nil {
-		return false, unavailable(err)
-	}
-	return ok, nil
+	return false, unavailable(err)
 }
 
 // end puts an end mark in the session's place, regardless of concurrent changes. It can be
 // repeated: no ID is ever used again.
-func (s *Store) end(ctx context.Context, name string, id Key) error {
+func (s *Store) end(ctx context.Context, name string, id Key) (err error) {
 	ctx, cancel := within(ctx, commitTime)
 	defer cancel()
-	b, mark := s.options.Backend, s.endMark(name, id)
-	err := b.Put(ctx, id, mark, s.options.Grace)
-	if err != nil {
-		err = b.Put(ctx, id, mark, s.options.Grace)
+	for range 2 {
+		if err = s.options.Backend.Put(ctx, id, s.endMark(name, id), s.options.Grace); err == nil {
+			return nil
+		}
 	}
-	if err != nil {
-		return unavailable(err)
-	}
-	return nil
+	return unavailable(err)
 }
 
 // endMark returns the record that stands for a session that has ended. It contains nothing.

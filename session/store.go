@@ -93,7 +93,7 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	if o.Backend == nil {
 		s.keeper = inCookie{s}
 	} else {
-		s.keeper = onServer{s}
+		s.keeper = newOnServer(s)
 	}
 	return s, nil
 }

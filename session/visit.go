@@ -121,45 +121,47 @@ func (v *visit) load(r *http.Request) {
 	reason := Refused
 	cookies := r.CookiesNamed(name)
 	for _, c := range cookies[:min(len(cookies), maxCookies)] {
-		if c.Quoted { // a second spelling of the same value
-			continue
-		}
-		h, why, err := v.store.keeper.load(r.Context(), name, c.Value)
-		if err == nil && why == "" {
-			err = v.open(h)
-		}
-		switch {
-		case errors.Is(err, ErrUnavailable):
+		why, err := v.open(r.Context(), c)
+		if err != nil {
 			v.brought, v.err = broughtUnknown, err
 			v.emit(r.Context(), Event{Kind: Unreachable, Err: err})
 			return
-		case err != nil: // sealed by us, and malformed
-		case why == "":
+		}
+		if why == "" {
 			return
-		case why == Replaced:
-			v.brought, v.held = broughtReplaced, h
-			fallthrough
-		case v.brought != broughtReplaced && why != Refused:
+		}
+		if why == Replaced || reason == Refused {
 			reason = why
 		}
 	}
 	v.emit(r.Context(), Event{Kind: Rejected, Reason: reason})
 }
 
+// open takes over the session that a cookie leads to, or returns why it leads to none.
+func (v *visit) open(ctx context.Context, c *http.Cookie) (Reason, error) {
+	if c.Quoted { // a second spelling of the same value
+		return Refused, nil
+	}
+	h, reason, err := v.store.keeper.load(ctx, c.Name, c.Value)
+	if reason == Replaced {
+		v.brought, v.held = broughtReplaced, h
+	}
+	if err != nil || reason != "" {
+		return reason, err
+	}
+	decoded, err := values.Decode(h.values)
+	if err != nil {
+		return Refused, nil
+	}
+	v.brought, v.held, v.saved = broughtLive, h, h.values
+	v.session.Values, v.session.IsNew = decoded, false
+	return "", nil
+}
+
 // sent reports whether the request has a cookie of that name in any shape. Even one that
 // net/http does not parse gets the same answer as any other that is refused.
 func sent(r *http.Request, name string) bool {
 	return slices.ContainsFunc(r.Header["Cookie"], func(line string) bool { return strings.Contains(line, name+"=") })
-}
-
-func (v *visit) open(h held) error {
-	decoded, err := values.Decode(h.values)
-	if err != nil {
-		return err
-	}
-	v.brought, v.held, v.saved = broughtLive, h, h.values
-	v.session.Values, v.session.IsNew = decoded, false
-	return nil
 }
 
 // id returns the session's ID: of the one that the request brought, or of the one that

@@ -3,8 +3,10 @@ package backendtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -21,6 +23,7 @@ func Test_Memory(t *testing.T) {
 	Sessions(t, &Memory{})
 	memory := &Memory{}
 	Races(t, memory, memory)
+	Races(t, Lossy(memory, 20), memory)
 }
 
 func Test_12_an_outage_is_503_and_empties_no_session(t *testing.T) {
@@ -140,34 +143,77 @@ func Test_12_a_visitor_who_leaves_does_not_stop_a_change_half_way(t *testing.T) 
 	require.Equal(t, session.View{"a": 1}, v.values())
 }
 
-func Test_one_process_purges_in_each_interval(t *testing.T) {
+func Test_a_purge_is_repeated_in_each_interval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := &Memory{}
-		purges := &purging{Backend: memory}
 		ctx, stop := context.WithCancel(t.Context())
+		go open(t, memory, session.Options{}).store.PurgeEvery(ctx, 5*time.Minute)
 		for range 3 {
-			go open(t, purges, session.Options{}).store.PurgeEvery(ctx, 5*time.Minute)
+			for range 5 {
+				_, err := memory.Swap(ctx, newKey(), nil, newRecord(10), time.Minute)
+				require.NoError(t, err)
+			}
+			time.Sleep(11 * time.Minute)
 		}
-		for range 5 {
-			_, err := memory.Swap(ctx, newKey(), nil, newRecord(10), time.Millisecond)
-			require.NoError(t, err)
-		}
-		time.Sleep(21 * time.Minute)
 		stop()
 		synctest.Wait()
-		require.EqualValues(t, 5, purges.n.Load(), "at 0, 5, 10, 15 and 20 minutes")
 		left, err := memory.Purge(t.Context(), 10)
 		require.NoError(t, err)
-		require.LessOrEqual(t, left, 1, "the lease")
+		require.Zero(t, left)
 	})
 }
 
-type purging struct {
+// slow takes its time for each round trip, and counts them.
+type slow struct {
 	session.Backend
-	n atomic.Int64
+	pause time.Duration
+	trips atomic.Int64
 }
 
-func (p *purging) Purge(ctx context.Context, limit int) (int, error) {
-	p.n.Add(1)
-	return p.Backend.Purge(ctx, limit)
+func (s *slow) Load(ctx context.Context, key session.Key) ([]byte, time.Duration, error) {
+	s.trips.Add(1)
+	time.Sleep(s.pause)
+	return s.Backend.Load(ctx, key)
+}
+
+func (s *slow) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+	s.trips.Add(1)
+	time.Sleep(s.pause)
+	return s.Backend.Swap(ctx, key, old, next, ttl)
+}
+
+func Test_13_a_contended_session_costs_a_bounded_number_of_round_trips_and_is_no_outage(t *testing.T) {
+	for _, pause := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond} {
+		b := &slow{Backend: &Memory{}}
+		var lost atomic.Int64
+		v := open(t, b, session.Options{OnEvent: func(_ context.Context, e session.Event) {
+			if e.Kind == session.Lost || e.Kind == session.Unreachable {
+				lost.Add(1)
+			}
+		}})
+		v.set("a", 1)
+		b.pause = pause
+		b.trips.Store(0)
+		var wait sync.WaitGroup
+		var mu sync.Mutex
+		answers, kept := map[int]int{}, session.View{"a": 1}
+		for i := range 20 {
+			wait.Go(func() {
+				o, key := *v, fmt.Sprint("key ", i)
+				status := o.ask("POST", setting(key, i)).StatusCode
+				mu.Lock()
+				defer mu.Unlock()
+				if answers[status]++; status == http.StatusOK {
+					kept[key] = i
+				}
+			})
+		}
+		wait.Wait()
+		t.Logf("%v a round trip: %d of 20 requests, answers by status %v", pause, b.trips.Load(), answers)
+		require.Equal(t, 20, answers[http.StatusOK]+answers[http.StatusConflict], "no outage")
+		require.NotZero(t, answers[http.StatusOK])
+		require.Zero(t, lost.Load(), "no alarm")
+		require.LessOrEqual(t, b.trips.Load(), int64(20*6))
+		require.Equal(t, kept, v.values())
+	}
 }

@@ -1,10 +1,15 @@
 package backendtest
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"heroes/session"
 
 	"github.com/stretchr/testify/require"
 )
@@ -68,4 +73,32 @@ func (p *Proxy) relay(client net.Conn, addr string) {
 			return
 		}
 	}
+}
+
+// Lossy returns a backend that carries out each change in b and loses every n-th reply, for a
+// database without a connection to break.
+func Lossy(b session.Backend, n int64) session.Backend {
+	return &lossy{Backend: b, every: n}
+}
+
+type lossy struct {
+	session.Backend
+	every int64
+	seen  atomic.Int64
+}
+
+func (l *lossy) lose(err error) error {
+	if err == nil && l.seen.Add(1)%l.every == 0 {
+		return errors.New("the reply was lost")
+	}
+	return err
+}
+
+func (l *lossy) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+	ok, err := l.Backend.Swap(ctx, key, old, next, ttl)
+	return ok && err == nil, l.lose(err)
+}
+
+func (l *lossy) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
+	return l.lose(l.Backend.Put(ctx, key, next, ttl))
 }

@@ -36,26 +36,27 @@ func init() { session.Register("uuid", uuid.UUID{}) }
 //
 // An application whose sessions another store keeps passes through unchanged.
 func Middleware(next buffalo.Handler) buffalo.Handler {
-	var missing sync.Once
 	return func(c buffalo.Context) error {
-		if _, err := storeOf(c); err != nil {
+		store, err := storeOf(c)
+		if err != nil {
 			return next(c)
 		}
 		x := session.Of(c.Request())
-		if !x.Handled() {
-			missing.Do(func() {
-				c.Logger().Error("buffalosession: changes can be lost: the application is served without its session handler; serve store.Handler(app, nil) instead of app")
-			})
+		if _, known := reported.Load(store); !known && !x.Handled() {
+			reported.Store(store, true)
+			c.Logger().Error("buffalosession: changes can be lost: the application is served without its session handler; serve store.Handler(app, nil) instead of app")
 		}
 		own := &context{Context: c, exchange: x}
 		x.BeforeCommit(own.keepFlash)
-		err := x.Err()
-		if err == nil {
+		if err = x.Err(); err == nil {
 			err = next(own)
 		}
 		return own.answer(err)
 	}
 }
+
+// reported are the stores whose missing Handler was reported.
+var reported sync.Map
 
 // context is Buffalo's, whose answers save the session first.
 type context struct {
@@ -89,7 +90,7 @@ func (c *context) Render(status int, r render.Renderer) error {
 // Redirect saves the session with the flash and redirects. A route helper is resolved before,
 // so that one which cannot be saves nothing.
 func (c *context) Redirect(status int, url string, args ...any) error {
-	if strings.HasSuffix(url, "Path()") && len(args) <= 1 {
+	if strings.HasSuffix(url, "Path()") {
 		path, err := c.path(strings.TrimSuffix(url, "()"), args)
 		if err != nil {
 			return err
@@ -105,9 +106,9 @@ func (c *context) path(helper string, args []any) (string, error) {
 		return "", fmt.Errorf("could not find a route helper named %s()", helper)
 	}
 	options := map[string]any{}
-	if len(args) == 1 {
+	if len(args) > 0 {
 		v := reflect.Indirect(reflect.ValueOf(args[0]))
-		if !v.IsValid() || !v.CanConvert(reflect.TypeOf(options)) {
+		if len(args) > 1 || !v.IsValid() || !v.CanConvert(reflect.TypeOf(options)) {
 			return "", fmt.Errorf("you must pass only a map[string]interface{} to a route path: %T", args)
 		}
 		options = v.Convert(reflect.TypeOf(options)).Interface().(map[string]any)

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A cluster of two nodes, each with half of the slots.
+// A cluster of two nodes, each with half of the slots, and each behind a proxy.
 func Test_Redis_cluster(t *testing.T) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("no redis-server in PATH: install Redis")
@@ -25,15 +25,23 @@ func Test_Redis_cluster(t *testing.T) {
 	defer cancel()
 	slots := []struct{ from, to int }{{0, 8191}, {8192, 16383}}
 	var addrs []string
+	var proxies []*backendtest.Proxy // clients of the cluster know its nodes by them
+	behind := map[string]string{}
 	var nodes []*redis.Client
 	for _, s := range slots {
-		port := backendtest.FreePort(t)
+		port, bus := backendtest.FreePort(t), backendtest.FreePort(t)
+		proxy := backendtest.NewProxy(t, func() string { return "127.0.0.1:" + port })
+		_, announced, err := net.SplitHostPort(proxy.Addr)
+		require.NoError(t, err)
+		proxies = append(proxies, proxy)
+		behind[proxy.Addr] = "127.0.0.1:" + port
 		server := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1",
-			"--cluster-enabled", "yes", "--cluster-node-timeout", "60000", "--cluster-port", backendtest.FreePort(t), "--save", "", "--dir", t.TempDir())
+			"--cluster-enabled", "yes", "--cluster-node-timeout", "60000", "--cluster-port", bus, "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", announced,
+			"--cluster-announce-bus-port", bus, "--save", "", "--dir", t.TempDir())
 		require.NoError(t, server.Start())
 		t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-		addrs = append(addrs, "127.0.0.1:"+port)
-		node := redis.NewClient(&redis.Options{Addr: addrs[len(addrs)-1]})
+		addrs = append(addrs, proxy.Addr)
+		node := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
 		t.Cleanup(func() { _ = node.Close() })
 		require.Eventually(t, func() bool { return node.Ping(ctx).Err() == nil }, 5*time.Second, 20*time.Millisecond)
 		require.NoError(t, node.ClusterAddSlotsRange(ctx, s.from, s.to).Err())
@@ -67,4 +75,18 @@ func Test_Redis_cluster(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, n, "both hold sessions")
 	require.Positive(t, m, "both hold sessions")
+
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, behind[addr])
+	}})
+	t.Cleanup(func() { _ = client.Close() })
+	direct := redisstore.New(client, "heroes_test:")
+	for _, proxy := range proxies {
+		proxy.Lose(20)
+	}
+	backendtest.Races(t, backend, direct)
+	for _, proxy := range proxies {
+		t.Logf("%d replies were lost", proxy.Lost())
+		require.NotZero(t, proxy.Lost())
+	}
 }

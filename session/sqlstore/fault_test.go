@@ -15,6 +15,7 @@ import (
 	"heroes/session/backendtest"
 	"heroes/session/sqlstore"
 
+	"github.com/gobuffalo/pop/v6"
 	"github.com/stretchr/testify/require"
 )
 
@@ -52,8 +53,8 @@ func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
-// ownPostgres starts a PostgreSQL with an empty table.
-func ownPostgres(t *testing.T) (*backendtest.Server, *sqlstore.Backend) {
+// ownPostgres starts a PostgreSQL with an empty table. It returns the address as well.
+func ownPostgres(t *testing.T) (*backendtest.Server, *sqlstore.Backend, string) {
 	dir, port, bin := t.TempDir(), backendtest.FreePort(t), programs(t)
 	attr := unprivileged(t, dir)
 	command := func(program string, args ...string) *exec.Cmd {
@@ -83,15 +84,31 @@ func ownPostgres(t *testing.T) (*backendtest.Server, *sqlstore.Backend) {
 	migrate(t, conn)
 	backend, err := sqlstore.New(t.Context(), conn.Store.(sqlstore.DB), "postgres")
 	require.NoError(t, err)
-	return server, backend
+	return server, backend, "127.0.0.1:" + port
+}
+
+func Test_13_races_while_PostgreSQL_loses_replies(t *testing.T) {
+	_, direct, addr := ownPostgres(t)
+	proxy := backendtest.NewProxy(t, func() string { return addr })
+	conn, err := pop.NewConnection(&pop.ConnectionDetails{URL: "postgres://postgres@" + proxy.Addr + "/heroes_fault?sslmode=disable", Pool: 20, IdlePool: 20})
+	require.NoError(t, err)
+	require.NoError(t, conn.Open())
+	t.Cleanup(func() { require.NoError(t, conn.Close()) })
+	backend, err := sqlstore.New(t.Context(), conn.Store.(sqlstore.DB), "postgres")
+	require.NoError(t, err)
+	proxy.Lose(40)
+	backendtest.Races(t, backend, direct)
+	proxy.Lose(0)
+	t.Logf("%d replies were lost", proxy.Lost())
+	require.NotZero(t, proxy.Lost())
 }
 
 func Test_12_PostgreSQL_is_killed_and_started_again(t *testing.T) {
-	server, backend := ownPostgres(t)
+	server, backend, _ := ownPostgres(t)
 	backendtest.Outage(t, backend, server.Kill, func() { server.Start(t) })
 }
 
 func Test_12_PostgreSQL_hangs(t *testing.T) {
-	server, backend := ownPostgres(t)
+	server, backend, _ := ownPostgres(t)
 	backendtest.Outage(t, backend, server.Freeze, server.Thaw)
 }

@@ -49,7 +49,8 @@ func migrate(t *testing.T, conn *pop.Connection) {
 	require.NoError(t, migrator.Up())
 }
 
-func test(t *testing.T, conn *pop.Connection, dialect string) {
+func test(t *testing.T, conn *pop.Connection, dialect string) *sqlstore.Backend {
+	t.Helper()
 	db := conn.Store.(sqlstore.DB)
 	_, err := sqlstore.New(t.Context(), db, dialect)
 	require.ErrorContains(t, err, "app migrate", "a missing table says which command makes it")
@@ -59,10 +60,12 @@ func test(t *testing.T, conn *pop.Connection, dialect string) {
 	require.NoError(t, err)
 	backendtest.Run(t, backend)
 	backendtest.Sessions(t, backend)
+	return backend
 }
 
 func Test_PostgreSQL(t *testing.T) {
-	test(t, postgres(t), "postgres")
+	backend := test(t, postgres(t), "postgres")
+	backendtest.Races(t, backend, backend)
 }
 
 func Test_an_unknown_dialect_is_an_error(t *testing.T) {

@@ -97,22 +97,6 @@ func (r *Reader) bytes() []byte {
 	return []byte(r.Take(uint64(n)))
 }
 
-func (r *Reader) time() (t time.Time) {
-	b := []byte(r.string())
-	if r.Err != nil || t.UnmarshalBinary(b) != nil {
-		r.fail()
-		return t
-	}
-	// UnmarshalBinary reads the odd seconds of a zone's offset, which historic zones have
-	// (version 2 of its format), as positive. Uncorrected, the time would drift with each
-	// page.
-	if b[0] == 2 && int8(b[len(b)-1]) < 0 {
-		_, offset := t.Zone()
-		t = t.In(time.FixedZone("", offset-256))
-	}
-	return t
-}
-
 func (r *Reader) value(depth int) any {
 	tag := r.byte()
 	switch tag {
@@ -146,8 +130,8 @@ func (r *Reader) typ(tag byte, depth int) reflect.Type {
 			return reflect.MapOf(typeOf[tagString], elem)
 		}
 	case tag == tagNamed:
-		if t, ok := typeNamed(r.string()); ok {
-			return t
+		if t, ok := typeByName.Load(r.string()); ok {
+			return t.(reflect.Type)
 		}
 	case int(tag) < len(typeOf) && typeOf[tag] != nil:
 		return typeOf[tag]
@@ -161,8 +145,8 @@ func (r *Reader) body(v reflect.Value, depth int) {
 		r.fail()
 		return
 	}
-	if isMarshaler(v.Type()) {
-		r.marshaler(v)
+	if _, ok := nameOf(v.Type()); ok {
+		r.named(v)
 		return
 	}
 	switch v.Kind() {
@@ -182,10 +166,8 @@ func (r *Reader) body(v reflect.Value, depth int) {
 		if elem := r.value(depth); r.Err == nil {
 			v.Set(reflect.ValueOf(elem))
 		}
-	case reflect.Slice:
-		r.slice(v, depth)
-	case reflect.Map:
-		r.table(v, depth)
+	case reflect.Slice, reflect.Map:
+		r.elements(v, depth)
 	default: // a bool or a number of a fixed size
 		size := uint64(v.Type().Size())
 		if _, err := binary.Decode([]byte(r.Take(size)), binary.BigEndian, v.Addr().Interface()); err != nil {
@@ -194,19 +176,25 @@ func (r *Reader) body(v reflect.Value, depth int) {
 	}
 }
 
-func (r *Reader) marshaler(v reflect.Value) {
-	if v.Type() == typeOf[tagTime] {
-		v.Set(reflect.ValueOf(r.time()))
+// named reads a registered type's own binary form.
+func (r *Reader) named(v reflect.Value) {
+	text := []byte(r.string())
+	if r.Err != nil || v.Addr().Interface().(encoding.BinaryUnmarshaler).UnmarshalBinary(text) != nil {
+		r.fail()
 		return
 	}
-	text := []byte(r.string())
-	if r.Err == nil && v.Addr().Interface().(encoding.BinaryUnmarshaler).UnmarshalBinary(text) != nil {
-		r.fail()
+	// time.Time reads the odd seconds of a historic zone's offset (version 2 of its form) as
+	// positive. Uncorrected, the time would drift with each page.
+	if t, ok := v.Interface().(time.Time); ok && text[0] == 2 && int8(text[len(text)-1]) < 0 {
+		_, offset := t.Zone()
+		v.Set(reflect.ValueOf(t.In(time.FixedZone("", offset-256))))
 	}
 }
 
-func (r *Reader) slice(v reflect.Value, depth int) {
-	if v.Type() == typeOf[tagBytes] {
+// elements reads the elements of a slice or a map.
+func (r *Reader) elements(v reflect.Value, depth int) {
+	t := v.Type()
+	if t == typeOf[tagBytes] {
 		v.SetBytes(r.bytes())
 		return
 	}
@@ -214,28 +202,24 @@ func (r *Reader) slice(v reflect.Value, depth int) {
 	if !ok {
 		return
 	}
-	v.Set(reflect.MakeSlice(v.Type(), 0, min(n, 64)))
+	isMap := t.Kind() == reflect.Map
+	if isMap {
+		v.Set(reflect.MakeMap(t))
+	} else {
+		v.Set(reflect.MakeSlice(t, 0, min(n, 64)))
+	}
 	for range n {
-		elem := reflect.New(v.Type().Elem()).Elem()
+		key, elem := "", reflect.New(t.Elem()).Elem()
+		if isMap {
+			key = r.string()
+		}
 		if r.body(elem, depth+1); r.Err != nil {
 			return
 		}
-		v.Set(reflect.Append(v, elem))
-	}
-}
-
-func (r *Reader) table(v reflect.Value, depth int) {
-	n, ok := r.length()
-	if !ok {
-		return
-	}
-	v.Set(reflect.MakeMap(v.Type()))
-	for range n {
-		key := reflect.ValueOf(r.string())
-		elem := reflect.New(v.Type().Elem()).Elem()
-		if r.body(elem, depth+1); r.Err != nil {
-			return
+		if isMap {
+			v.SetMapIndex(reflect.ValueOf(key), elem)
+		} else {
+			v.Set(reflect.Append(v, elem))
 		}
-		v.SetMapIndex(key, elem)
 	}
 }

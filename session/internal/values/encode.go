@@ -99,7 +99,7 @@ func appendBody(b []byte, v reflect.Value, depth int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isMarshaler(v.Type()) {
+	if _, ok := nameOf(v.Type()); ok {
 		text, err := v.Interface().(encoding.BinaryMarshaler).MarshalBinary()
 		return appendString(b, string(text)), err
 	}
@@ -142,16 +142,6 @@ func appendBody(b []byte, v reflect.Value, depth int) ([]byte, error) {
 		return b, nil
 	}
 	return binary.Append(b, binary.BigEndian, v.Interface()) // bools and numbers of a fixed size
-}
-
-// isMarshaler reports whether a body of type t is the type's own binary form: that of
-// time.Time and of the types that were registered.
-func isMarshaler(t reflect.Type) bool {
-	if t.PkgPath() == "" { // most elements: a predeclared type, a slice or a map
-		return false
-	}
-	_, registered := nameOf(t)
-	return registered || t == typeOf[tagTime]
 }
 
 func appendString(b []byte, s string) []byte {

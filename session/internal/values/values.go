@@ -39,7 +39,6 @@ const (
 	tagUint64
 	tagFloat32
 	tagFloat64
-	tagTime
 	tagAny // the element type of a slice or map whose elements each bring their own
 	tagSlice
 	tagMap
@@ -81,7 +80,6 @@ var typeOf = [...]reflect.Type{
 	tagUint64:  reflect.TypeFor[uint64](),
 	tagFloat32: reflect.TypeFor[float32](),
 	tagFloat64: reflect.TypeFor[float64](),
-	tagTime:    reflect.TypeFor[time.Time](),
 	tagAny:     reflect.TypeFor[any](),
 }
 
@@ -95,45 +93,35 @@ var tagOf = func() map[reflect.Type]byte {
 	return tags
 }()
 
-// named holds the types that were registered, by name and by type.
-var named struct {
-	sync.RWMutex
-	types map[string]reflect.Type
-	names map[reflect.Type]string
-}
+// The types that were registered, by name and by type.
+var typeByName, nameByType sync.Map
+
+func init() { Register("time", time.Time{}) }
 
 // Register lets values of v's type be encoded under name. The type must implement
-// encoding.BinaryMarshaler, and a pointer to it encoding.BinaryUnmarshaler. Register
-// panics if it does not, or if the name or the type is registered otherwise.
+// encoding.BinaryMarshaler, and a pointer to it encoding.BinaryUnmarshaler. Register panics if
+// it does not, or if the name or the type is registered otherwise.
 func Register(name string, v encoding.BinaryMarshaler) {
 	t := reflect.TypeOf(v)
 	if !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.BinaryUnmarshaler]()) {
 		panic(fmt.Sprintf("session: Register %q: *%v does not implement encoding.BinaryUnmarshaler", name, t))
 	}
-	named.Lock()
-	defer named.Unlock()
-	if known, ok := named.types[name]; ok && known != t {
+	if known, ok := typeByName.LoadOrStore(name, t); ok && known != t {
 		panic(fmt.Sprintf("session: Register %q: the name already belongs to %v", name, known))
 	}
-	if known, ok := named.names[t]; ok && known != name {
+	if known, ok := nameByType.LoadOrStore(t, name); ok && known != name {
 		panic(fmt.Sprintf("session: Register %q: %v is already registered as %q", name, t, known))
 	}
-	if named.types == nil {
-		named.types, named.names = map[string]reflect.Type{}, map[reflect.Type]string{}
-	}
-	named.types[name], named.names[t] = t, name
 }
 
+// nameOf returns the name under which a type was registered.
 func nameOf(t reflect.Type) (string, bool) {
-	named.RLock()
-	defer named.RUnlock()
-	name, ok := named.names[t]
-	return name, ok
-}
-
-func typeNamed(name string) (reflect.Type, bool) {
-	named.RLock()
-	defer named.RUnlock()
-	t, ok := named.types[name]
-	return t, ok
+	if t.PkgPath() == "" { // most of them: a predeclared type, a slice or a map
+		return "", false
+	}
+	name, ok := nameByType.Load(t)
+	if !ok {
+		return "", false
+	}
+	return name.(string), true
 }

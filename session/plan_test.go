@@ -1,0 +1,89 @@
+package session
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Every combination of what a request can bring, want and have changed has exactly one row.
+func Test_the_plan_of_every_request(t *testing.T) {
+	type row struct {
+		brought []brought
+		intents []intent
+		changes []change
+		empty   []bool
+		safe    []bool
+		due     []bool
+		plan    plan
+		err     error
+	}
+	var (
+		anyIntent = []intent{wantKeep, wantRenew, wantEnd}
+		anyChange = []change{same, optional, changed}
+		differs   = []change{optional, changed}
+		either    = []bool{true, false}
+		yes, no   = []bool{true}, []bool{false}
+	)
+	rows := []row{
+		// A visitor without a session: what is stored begins one; a dead cookie is removed on request.
+		{[]brought{broughtNothing, broughtDead}, anyIntent, anyChange, no, either, either, plan{save: write}, nil},
+		{[]brought{broughtNothing}, anyIntent, anyChange, yes, either, either, plan{}, nil},
+		{[]brought{broughtDead}, []intent{wantKeep, wantRenew}, anyChange, yes, either, either, plan{}, nil},
+		{[]brought{broughtDead}, []intent{wantEnd}, anyChange, yes, either, either, plan{remove: true}, nil},
+
+		// A replaced token: it can end the session and do nothing else.
+		{[]brought{broughtReplaced}, []intent{wantKeep}, []change{same}, either, either, either, plan{}, nil},
+		{[]brought{broughtReplaced}, []intent{wantKeep}, []change{optional}, either, yes, either, plan{}, nil},
+		{[]brought{broughtReplaced}, []intent{wantKeep}, []change{optional}, either, no, either, plan{}, ErrConflict},
+		{[]brought{broughtReplaced}, []intent{wantKeep}, []change{changed}, either, either, either, plan{}, ErrConflict},
+		{[]brought{broughtReplaced}, []intent{wantRenew}, anyChange, either, either, either, plan{}, ErrConflict},
+		{[]brought{broughtReplaced}, []intent{wantEnd}, []change{same, optional}, either, either, either, plan{end: true}, nil},
+		{[]brought{broughtReplaced}, []intent{wantEnd}, []change{changed}, either, either, either, plan{end: true}, ErrConflict},
+
+		// A session.
+		{[]brought{broughtLive}, []intent{wantKeep}, []change{same}, either, either, no, plan{}, nil},
+		{[]brought{broughtLive}, []intent{wantKeep}, []change{same}, either, either, yes, plan{save: touch, drop: true}, nil},
+		{[]brought{broughtLive}, []intent{wantKeep}, []change{optional}, either, yes, either, plan{save: write, drop: true}, nil},
+		{[]brought{broughtLive}, []intent{wantKeep}, []change{optional}, either, no, either, plan{save: write}, nil},
+		{[]brought{broughtLive}, []intent{wantKeep}, []change{changed}, either, either, either, plan{save: write}, nil},
+		{[]brought{broughtLive}, []intent{wantRenew}, anyChange, no, either, either, plan{save: renew}, nil},
+		{[]brought{broughtLive}, []intent{wantRenew}, []change{same}, yes, either, no, plan{}, nil},
+		{[]brought{broughtLive}, []intent{wantRenew}, []change{same}, yes, either, yes, plan{save: touch, drop: true}, nil},
+		{[]brought{broughtLive}, []intent{wantRenew}, []change{optional}, yes, yes, either, plan{save: write, drop: true}, nil},
+		{[]brought{broughtLive}, []intent{wantRenew}, []change{optional}, yes, no, either, plan{save: write}, nil},
+		{[]brought{broughtLive}, []intent{wantRenew}, []change{changed}, yes, either, either, plan{save: write}, nil},
+		{[]brought{broughtLive}, []intent{wantEnd}, anyChange, yes, either, either, plan{end: true, remove: true}, nil},
+		{[]brought{broughtLive}, []intent{wantEnd}, anyChange, no, either, either, plan{end: true, save: write}, nil},
+
+		// Nobody knows: nothing can be wanted.
+		{[]brought{broughtUnknown}, []intent{wantKeep}, []change{same}, either, either, either, plan{}, nil},
+		{[]brought{broughtUnknown}, []intent{wantKeep}, differs, either, either, either, plan{}, ErrUnavailable},
+		{[]brought{broughtUnknown}, []intent{wantRenew, wantEnd}, anyChange, either, either, either, plan{}, ErrUnavailable},
+	}
+	seen := map[facts]int{}
+	for i, r := range rows {
+		for _, b := range r.brought {
+			for _, in := range r.intents {
+				for _, ch := range r.changes {
+					for _, e := range r.empty {
+						for _, s := range r.safe {
+							for _, d := range r.due {
+								f := facts{b, in, ch, e, s, d}
+								p, err := f.plan()
+								require.Equal(t, r.plan, p, "row %d: %+v", i, f)
+								require.Equal(t, r.err, err, "row %d: %+v", i, f)
+								seen[f]++
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	require.Len(t, seen, 5*3*3*2*2*2)
+	for f, n := range seen {
+		require.Equal(t, 1, n, fmt.Sprintf("%+v", f))
+	}
+}
