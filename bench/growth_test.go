@@ -112,7 +112,7 @@ func visitor(b *testing.B, backend session.Backend) (*session.Store, func()) {
 	app := store.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s, _ := store.Get(r, "s")
 		s.Values["name"], s.Values["alter_ego"] = "Superman", "Clark Kent"
-	}))
+	}), nil)
 	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
 	app.ServeHTTP(w, r)
 	r.AddCookie(w.Result().Cookies()[0])
@@ -168,7 +168,7 @@ func execSQL(b *testing.B, db *sql.DB, query string, args ...any) {
 // fill has the table hold n sessions.
 func fill(b *testing.B, db *sql.DB, n int, expires time.Time) {
 	execSQL(b, db, `TRUNCATE sessions`)
-	execSQL(b, db, `INSERT INTO sessions SELECT sha256(i::text::bytea), decode(repeat('ab', 150), 'hex'), $2::bigint + i % 3600 FROM generate_series(1, $1::int) i`, n, expires.Unix())
+	execSQL(b, db, `INSERT INTO sessions SELECT sha256(i::text::bytea), decode(repeat('ab', 150), 'hex'), $2::bigint + i % 3600 FROM generate_series(1, $1::int) i`, n, expires.UnixMilli())
 	execSQL(b, db, `VACUUM ANALYZE sessions`)
 }
 

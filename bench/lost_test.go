@@ -40,7 +40,7 @@ func Test_lost_changes(t *testing.T) {
 			return
 		}
 		fmt.Fprint(w, len(s.Values))
-	})))
+	}), nil))
 
 	manager := scs.New()
 	manager.Store = goredisstore.NewWithPrefix(client, "scs_bench:")
