@@ -45,7 +45,7 @@ func count(c *grift.Context, store *session.Store) error {
 }
 
 func list(c *grift.Context, store *session.Store) error {
-	const format = "%-64s  %12s  %12s  %8s\n"
+	const format = "%-32s  %12s  %12s  %8s\n"
 	fmt.Printf(format, "ID", "AGE", "LAST USE", "BYTES")
 	return store.Each(c, actions.SessionName(), func(e session.Entry) error {
 		fmt.Printf(format, e.ID, ago(e.Created), ago(e.LastUse), fmt.Sprint(e.Size))

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -15,9 +16,12 @@ type keeper interface {
 	check(v *visit, p plan, values string) error
 
 	// save carries out a plan with these values. It returns the session as it is stored then,
-	// or the zero held if there is none.
+	// or the zero held if there is none. The error is errDropped if a plan that may be dropped
+	// lost a race.
 	save(ctx context.Context, v *visit, p plan, values string) (held, error)
 }
+
+var errDropped = errors.New("session: dropped")
 
 // content returns what is to be sealed of the session, apart from its values.
 func (v *visit) content(p plan, now time.Time) content {

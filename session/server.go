@@ -115,7 +115,7 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, now string) (held,
 	case p.save == none:
 		return held{}, nil
 	case p.save == touch:
-		return k.touch(ctx, v, now), nil
+		return k.touch(ctx, v, now)
 	case p.end || v.brought != broughtLive:
 		return k.create(ctx, v, p, now)
 	}
@@ -146,15 +146,15 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, now string) (hel
 
 // touch writes the session again, to extend its idle timeout or under the newest secret. A
 // request that came first has done that, too; an outage shows in the next request.
-func (k onServer) touch(ctx context.Context, v *visit, now string) held {
+func (k onServer) touch(ctx context.Context, v *visit, now string) (held, error) {
 	h, ok, err := k.try(ctx, v, v.held, identity{token: v.held.value, verifier: v.held.verifier}, now)
 	if err != nil {
 		v.emit(ctx, Event{Kind: Unreachable, Err: err})
 	}
 	if !ok {
-		return v.held
+		return held{}, errDropped
 	}
-	return h
+	return h, nil
 }
 
 // update saves what changed on top of what other requests have saved, and gives the session a
@@ -170,7 +170,7 @@ func (k onServer) update(ctx context.Context, v *visit, p plan, now string) (hel
 		h, err = k.tryAgain(ctx, v, as, now)
 	}
 	if p.drop && (errors.Is(err, ErrConflict) || errors.Is(err, ErrContended)) {
-		return v.held, nil
+		err = errDropped
 	}
 	return h, err
 }

@@ -256,7 +256,9 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	}
 	p, now, refused := v.plan(safe)
 	if p == (plan{}) {
-		v.intent, v.saved, v.settled = wantKeep, now, true
+		if refused == nil {
+			v.intent, v.saved, v.settled = wantKeep, now, true
+		}
 		return refused
 	}
 	if err := ctx.Err(); errors.Is(err, context.DeadlineExceeded) { // the visitor is told that it was too late
@@ -277,18 +279,21 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 // carryOut has the keeper do what p says, and takes over what is stored then.
 func (v *visit) carryOut(ctx context.Context, p plan, now string) error {
 	h, err := v.store.keeper.save(ctx, v, p, now)
+	if err == errDropped {
+		v.saved = now
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	merged := v.brought == broughtLive && p.save >= write && h.values != now && h.value == v.held.value
-	v.held, v.saved = h, now
+	v.held, v.saved, v.next = h, now, identity{}
 	switch {
 	case h.id != Key{}:
 		v.brought = broughtLive
 	case v.brought != broughtReplaced:
-		v.brought, v.next = broughtNothing, identity{}
+		v.brought = broughtNothing
 	}
-	if merged && !p.drop { // the application goes on with what other requests have set
+	if p.save != none && h.values != now { // the application goes on with what other requests have set
 		v.session.Values, err = values.Decode(h.values)
 		v.saved = h.values
 	}
@@ -313,7 +318,7 @@ func (v *visit) report(ctx context.Context, p plan, before held) {
 
 func (v *visit) emit(ctx context.Context, e Event) {
 	e.Name = v.session.Name()
-	if e.ID == "" && v.brought == broughtLive {
+	if e.ID == "" && v.held.id != (Key{}) {
 		e.ID = v.held.id.String()
 	}
 	v.store.options.OnEvent(ctx, e)

@@ -312,6 +312,44 @@ func Sessions(t *testing.T, b session.Backend) {
 		require.Equal(t, session.View{"a": 1, "b": 2, "c": 3, "d": 4}, v.values())
 	})
 
+	t.Run("13: several saves in one request keep what others save in between", func(t *testing.T) {
+		v := open(t, b, session.Options{})
+		v.set("a", 1)
+		r, w := httptest.NewRequest("POST", "/", nil), httptest.NewRecorder()
+		r.Header.Set("Cookie", name+"="+v.cookie)
+		cookies := func() []*http.Cookie { return (&http.Response{Header: w.Header()}).Cookies() }
+		s, err := v.store.Get(r, name)
+		require.NoError(t, err)
+		v.set("other", 1)
+		require.NoError(t, v.store.Renew(r, s))
+		s.Values["bad"] = struct{}{}
+		require.Error(t, s.Save(r, w), "and the renewal is not forgotten")
+		delete(s.Values, "bad")
+		s.Values["b"] = 2
+		require.NoError(t, s.Save(r, w))
+		require.Equal(t, 1, s.Values["other"], "a merge shows")
+		s.Values["c"] = 3
+		require.NoError(t, s.Save(r, w))
+		require.Len(t, cookies(), 1)
+		require.Empty(t, v.values(), "renewed")
+		v.cookie = cookies()[0].Value
+		require.Equal(t, session.View{"a": 1, "b": 2, "c": 3, "other": 1}, v.values())
+
+		first := v.store.Info(r, s).ID
+		require.NoError(t, v.store.Destroy(r, s))
+		s.Values["bye"] = true
+		second := v.store.Info(r, s).ID
+		require.NoError(t, s.Save(r, w))
+		require.Equal(t, second, v.store.Info(r, s).ID)
+		require.NoError(t, v.store.Destroy(r, s))
+		s.Values["bye"] = "again"
+		require.NoError(t, s.Save(r, w), "each session of a request has an ID of its own")
+		require.Len(t, map[string]bool{first: true, second: true, v.store.Info(r, s).ID: true}, 3)
+		require.Len(t, cookies(), 1)
+		v.cookie = cookies()[0].Value
+		require.Equal(t, session.View{"bye": "again"}, v.values())
+	})
+
 	// Every way to lose a race: to a change, to a renewal, to an end, and to an end long ago.
 	others := map[string]func(*visitor){
 		"a change":  func(o *visitor) { o.set("other", 1) },
