@@ -116,11 +116,11 @@ func (b backend) observe(operation string, began time.Time, err error) {
 	}
 }
 
-func (b backend) Load(ctx context.Context, key session.Key) ([]byte, time.Duration, error) {
+func (b backend) Load(ctx context.Context, key session.Key) (record []byte, expires, now time.Time, err error) {
 	began := time.Now()
-	record, left, err := b.Backend.Load(ctx, key)
+	record, expires, now, err = b.Backend.Load(ctx, key)
 	b.observe("load", began, err)
-	return record, left, err
+	return record, expires, now, err
 }
 
 func (b backend) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {

@@ -61,14 +61,14 @@ func Test_Backend_measures_and_stays_what_it_was(t *testing.T) {
 	done, err := b.Swap(t.Context(), session.Key{1}, nil, []byte("record"), time.Minute)
 	require.NoError(t, err)
 	require.True(t, done)
-	record, _, err := b.Load(t.Context(), session.Key{1})
+	record, _, _, err := b.Load(t.Context(), session.Key{1})
 	require.NoError(t, err)
 	require.Equal(t, "record", string(record))
 	require.NoError(t, b.Ping(t.Context()))
 	_, err = b.Purge(t.Context(), 1)
 	require.NoError(t, err)
 	memory.SetDown(true)
-	_, _, err = b.Load(t.Context(), session.Key{1})
+	_, _, _, err = b.Load(t.Context(), session.Key{1})
 	require.Error(t, err)
 	for _, want := range []string{
 		`heroes_session_store_duration_seconds_count{operation="load"} 2`,

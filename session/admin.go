@@ -40,7 +40,8 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) erro
 }
 
 // Revoke ends the session with that ID and a cookie of that name, at once, in every process
-// and regardless of requests under way. It reports whether there was one.
+// and regardless of requests under way. It reports whether there was one. A session that was
+// never saved cannot begin for Options.Grace.
 func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
 	if s.options.Backend == nil {
 		return false, ErrNoBackend
@@ -50,11 +51,11 @@ func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
 		return false, fmt.Errorf("session: %q is not an ID, which has %d hexadecimal digits", id, 2*len(Key{}))
 	}
 	key := Key(b)
-	record, left, err := s.options.Backend.Load(ctx, key)
+	record, expires, now, err := s.options.Backend.Load(ctx, key)
 	if err != nil {
 		return false, unavailable(err)
 	}
-	_, reason := s.openRecord(name, key, record, left)
+	_, reason := s.openRecord(name, key, record, expires, now)
 	if reason == Refused && record != nil { // another application's
 		return false, nil
 	}

@@ -19,9 +19,9 @@ type Key [16]byte
 // asked, or that its reply was lost; in the second case the change may have been made. A
 // backend never sends a command a second time by itself.
 type Backend interface {
-	// Load returns the record under key and how much longer it lives, or nil if there is
-	// none or it has expired.
-	Load(ctx context.Context, key Key) (record []byte, left time.Duration, err error)
+	// Load returns the record under key, when it expires and what time it is, both by the
+	// backend's clock. The record is nil if there is none or it has expired.
+	Load(ctx context.Context, key Key) (record []byte, expires, now time.Time, err error)
 
 	// Swap replaces old by next, which lives for ttl, and reports true if old is what is
 	// stored under key. A nil old stands for no record, or an expired one. Swap also reports

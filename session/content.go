@@ -12,8 +12,8 @@ import (
 // Apart from the values, the application cannot reach it.
 //
 // The durations hold for the moment of writing, so that a reader needs no clock that agrees
-// with the writer's: it subtracts what has elapsed since. The times are the writer's clock.
-// On a server they are only for display.
+// with the writer's: it subtracts what has elapsed since. Created and used are by the writer's
+// clock. On a server they are only for display.
 type content struct {
 	id       Key
 	created  time.Time
@@ -21,6 +21,7 @@ type content struct {
 	idle     time.Duration // until the idle timeout, or forever
 	lifetime time.Duration // until the absolute lifetime ends
 	grace    time.Duration // until the previous token is forgotten; on a server only
+	ends     time.Time     // when the lifetime ends by the backend's clock; zero in the first record
 	verifier verifierHash  // of the valid token; on a server only
 	values   string        // encoded
 }
@@ -48,6 +49,7 @@ const (
 	fieldEnd = iota
 	fieldVerifier
 	fieldGrace
+	fieldEnds
 )
 
 // encode returns the sealed form, which the documentation of the package describes.
@@ -65,14 +67,21 @@ func (c content) encode() []byte {
 		b = append(append(b, fieldVerifier, byte(len(c.verifier))), c.verifier[:]...)
 	}
 	if c.grace > 0 {
-		grace := appendDuration(nil, c.grace)
-		b = append(append(b, fieldGrace, byte(len(grace))), grace...)
+		b = appendField(b, fieldGrace, c.grace.Milliseconds())
+	}
+	if !c.ends.IsZero() {
+		b = appendField(b, fieldEnds, c.ends.UnixMilli())
 	}
 	return append(append(b, fieldEnd), c.values...)
 }
 
 func appendDuration(b []byte, d time.Duration) []byte {
 	return binary.AppendUvarint(b, uint64(max(1, d.Milliseconds())))
+}
+
+func appendField(b []byte, tag byte, n int64) []byte {
+	field := binary.AppendUvarint(nil, uint64(n))
+	return append(append(b, tag, byte(len(field))), field...)
 }
 
 // decodeContent reads what encode wrote. The values are not decoded yet.
@@ -92,6 +101,8 @@ func decodeContent(plain string) (c content, err error) {
 			copy(c.verifier[:], field.Rest)
 		case fieldGrace:
 			c.grace = readDuration(&field)
+		case fieldEnds:
+			c.ends = time.UnixMilli(int64(field.Uvarint()))
 		}
 	}
 	c.values = r.Rest

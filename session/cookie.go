@@ -74,7 +74,8 @@ func (v *visit) mark(header http.Header) {
 // if that does so, too.
 func keepPrivate(header http.Header) {
 	said := header["Cache-Control"]
-	if !lists(said, "no-store") && !lists(said, "private") {
+	quoted := slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, `"`) }) // private for some fields only
+	if quoted || !lists(said, "no-store") && !lists(said, "private") {
 		header.Set("Cache-Control", "no-store")
 	}
 }

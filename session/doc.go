@@ -20,7 +20,7 @@
 //  2. A response whose session did not change sets no cookie, except to extend the idle
 //     timeout of a session in a cookie, once half of it has passed.
 //  3. A response sets the session's cookie at most once, whatever the program does (RFC 6265,
-//     section 4.1.1).
+//     section 4.1.1). Two Stores need two names.
 //  4. An emptied session removes the cookie, with the attributes it was set with. An
 //     application that changes a session's gorilla Options must do so in every request.
 //  5. A cookie that was tampered with, sealed under an unknown secret or for another name,
@@ -46,9 +46,9 @@
 //     meanwhile changes nothing and touches no cookie; the answer is 409, and the request can be
 //     repeated.
 //  14. A server stores a hash of the token and sealed values: a stolen table opens no session.
-//  15. A response that read a session says Vary: Cookie, and shared caches do not store it. An
-//     application's own "private" or "no-store" is respected. Asking for a session after the
-//     first byte is an error.
+//  15. A response that read a session says Vary: Cookie. If the request brought the session's
+//     cookie, or the response sets it, no shared cache stores the response; an application's own
+//     "private" or "no-store" is respected. Asking for a session after the first byte is an error.
 //  16. A change is saved before the first byte, or the request fails visibly. A response of 500
 //     and above, or one whose context's deadline has passed, saves nothing. A change after the
 //     first byte cuts the connection; if the response was complete, only an event reports it.
@@ -113,7 +113,8 @@
 //	uvarint   milliseconds left of the lifetime, then
 //	uvarint   of the idle timeout; 0: never
 //	fields    a tag, a length and bytes each: 1 the SHA-256 of the verifier, 2 milliseconds left
-//	          of the grace window; tag 0 ends them
+//	          of the grace window, 3 when the lifetime ends by the backend's clock, Unix time in
+//	          milliseconds; tag 0 ends them
 //	values    in the encoding of package internal/values
 //
 // A cookie's value is that in base64url (RFC 4648, section 5) without padding, or a token: a

@@ -11,8 +11,9 @@ import (
 
 var (
 	// ErrUnavailable reports that the sessions could not be read or written because the server
-	// that keeps them cannot be reached. No session is harmed; the request can be repeated. The
-	// answer is 503. Sessions in cookies are always available.
+	// that keeps them cannot be reached. The answer is 503, and the request can be repeated. If
+	// the server's reply was lost, the change may have been made; after a lost renewal, the
+	// visitor has to sign in again. Sessions in cookies are always available.
 	ErrUnavailable = errors.New("session: the server that keeps the sessions cannot be reached")
 
 	// ErrConflict reports that the session's token was replaced by Renew, or that the session

@@ -110,6 +110,15 @@ func Test_Gorilla_a_session_made_by_hand_is_saved(t *testing.T) {
 	require.ErrorContains(t, store.Renew(httptest.NewRequest("GET", "/", nil), s), "Get")
 }
 
+func Test_Gorilla_a_session_made_by_hand_without_options_has_the_stores(t *testing.T) {
+	store := newStore(t, Options{SameSite: http.SameSiteStrictMode})
+	s, w := sessions.NewSession(store, name), httptest.NewRecorder()
+	s.Values["name"] = "Superman"
+	require.NoError(t, s.Save(httptest.NewRequest("GET", "/account/login", nil), w))
+	c := w.Result().Cookies()[0]
+	require.Equal(t, []any{"/", true, true, http.SameSiteStrictMode, 86400}, []any{c.Path, c.Secure, c.HttpOnly, c.SameSite, c.MaxAge})
+}
+
 func Test_what_a_browser_would_drop_is_an_error(t *testing.T) {
 	for cookie, options := range map[string]Options{
 		"__Host-s":   {Insecure: true},

@@ -61,7 +61,8 @@ func (x *Exchange) err() error {
 }
 
 // BeforeCommit has f called before the sessions are committed, or compared with what was, so
-// that a framework can put into a session what it keeps elsewhere.
+// that a framework can put into a session what it keeps elsewhere. Like Options.OnEvent, f must
+// not call the Store.
 func (x *Exchange) BeforeCommit(f func()) { x.before = f }
 
 // Respond runs write, which saves the session and then answers with status. Within it, Save
@@ -70,9 +71,9 @@ func (x *Exchange) BeforeCommit(f func()) { x.before = f }
 // Handler, as by http.TimeoutHandler, Save commits nothing: only the first byte that Handler
 // sees tells whether the answer is in time.
 func (x *Exchange) Respond(r *http.Request, status int, write func() error) error {
-	_, inner := r.Context().Deadline()
-	_, outer := x.ctx.Deadline()
-	if x.handled && (inner == outer || status >= http.StatusInternalServerError) {
+	inner, _ := r.Context().Deadline()
+	outer, _ := x.ctx.Deadline()
+	if x.handled && (inner.Equal(outer) || status >= http.StatusInternalServerError) {
 		x.setAnswer(status)
 		defer x.setAnswer(0)
 	}
@@ -85,9 +86,9 @@ func (x *Exchange) setAnswer(status int) {
 	x.answer = status
 }
 
-func (x *Exchange) find(s *Store, name string) *visit {
+func (x *Exchange) find(name string) *visit {
 	for _, v := range x.visits {
-		if v.store == s && v.session.Name() == name {
+		if v.session.Name() == name {
 			return v
 		}
 	}
@@ -111,14 +112,15 @@ func (x *Exchange) save(ctx context.Context, v *visit, header http.Header) (err 
 	default:
 		err = x.commit(ctx, header)
 	}
-	if err != nil && Status(http.Header{}, err) != http.StatusInternalServerError {
-		strip(header)
+	if err != nil && (x.failed != nil || Status(http.Header{}, err) != http.StatusInternalServerError) {
+		x.strip(header)
 	}
 	return err
 }
 
 // commit saves every session of the exchange: none if one of them cannot be saved, as far as
-// that shows before. After an error nothing more is saved.
+// that shows before. One that is saved before another fails stays saved, and its cookie leaves
+// with the answer. After an error nothing more is saved.
 func (x *Exchange) commit(ctx context.Context, header http.Header) error {
 	if x.before != nil && x.answer == 0 {
 		x.before()
@@ -128,9 +130,6 @@ func (x *Exchange) commit(ctx context.Context, header http.Header) error {
 	}
 	for i := 0; i < len(x.visits) && x.failed == nil; i++ {
 		x.failed = x.report(x.visits[i], x.visits[i].commit(ctx, header, x.safe))
-	}
-	if x.failed != nil {
-		strip(header)
 	}
 	return x.failed
 }
@@ -162,10 +161,15 @@ func (x *Exchange) pending() *visit {
 }
 
 // strip takes out of the header what describes or accompanies an answer that will not leave.
-func strip(header http.Header) {
+func (x *Exchange) strip(header http.Header) {
 	for _, field := range []string{"Location", "Refresh", "Set-Cookie", "Clear-Site-Data", "Etag", "Last-Modified", "Accept-Ranges",
 		"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Range", "Content-Location", "Content-Disposition"} {
 		header.Del(field)
+	}
+	for _, v := range x.visits {
+		if v.cookie != "" {
+			header.Add("Set-Cookie", v.cookie)
+		}
 	}
 	header.Set("Cache-Control", "no-store")
 }
@@ -226,7 +230,7 @@ func (w *writer) begin(status int) bool {
 		return true
 	}
 	w.replaced = true
-	strip(w.Header())
+	w.exchange.strip(w.Header())
 	w.onError(w.ResponseWriter, w.request, err)
 	return false
 }
@@ -308,6 +312,9 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	x := w.exchange
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if err := x.err(); err != nil {
+		return nil, nil, err
+	}
 	if !w.done && !x.begun {
 		for _, v := range x.visits {
 			if p, _, err := v.plan(true); err != nil || p != (plan{}) && !p.drop {

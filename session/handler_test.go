@@ -2,6 +2,7 @@ package session
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +24,16 @@ func serve(t *testing.T, store *Store, app func(http.ResponseWriter, *http.Reque
 	server := httptest.NewServer(store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := store.Get(r, name)
 		require.NoError(t, err)
+		app(w, r, s)
+	}), nil))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// serveUnchecked is serve for sessions that cannot be loaded.
+func serveUnchecked(t *testing.T, store *Store, app func(http.ResponseWriter, *http.Request, *sessions.Session)) *httptest.Server {
+	server := httptest.NewServer(store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := store.Get(r, name)
 		app(w, r, s)
 	}), nil))
 	t.Cleanup(server.Close)
@@ -318,4 +329,79 @@ func Test_16_a_renewal_is_not_lost_to_a_hijack(t *testing.T) {
 	res, err = http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	require.Len(t, res.Cookies(), 1)
+}
+
+func Test_12_a_connection_is_not_hijacked_while_the_session_is_unreachable(t *testing.T) {
+	store := newStore(t, Options{Backend: unreachable{}})
+	server := serveUnchecked(t, store, func(w http.ResponseWriter, r *http.Request, _ *sessions.Session) {
+		_, _, err := http.NewResponseController(w).Hijack()
+		require.ErrorIs(t, err, ErrUnavailable)
+	})
+	r, err := http.NewRequest("GET", server.URL, nil)
+	require.NoError(t, err)
+	r.AddCookie(&http.Cookie{Name: name, Value: newIdentity(nil).token})
+	res, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+}
+
+type unreachable struct{ Backend }
+
+func (unreachable) Load(context.Context, Key) ([]byte, time.Time, time.Time, error) {
+	return nil, time.Time{}, time.Time{}, io.ErrUnexpectedEOF
+}
+
+func Test_16_the_applications_own_answer_to_a_conflict_leaves_as_it_is(t *testing.T) {
+	store := newStore(t, Options{Backend: unreachable{}})
+	w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil)
+	r.AddCookie(&http.Cookie{Name: name, Value: newIdentity(nil).token})
+	store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := store.Get(r, name)
+		s.Values["a"] = 1
+		w.Header().Set("Clear-Site-Data", `"storage"`)
+		err := s.Save(r, w)
+		require.ErrorIs(t, err, ErrUnavailable)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(Status(w.Header(), err))
+		fmt.Fprint(w, "{}")
+	}), nil).ServeHTTP(w, r)
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	require.Equal(t, "5", w.Header().Get("Retry-After"))
+	require.Empty(t, w.Header().Get("Clear-Site-Data"))
+	require.Equal(t, "{}", w.Body.String())
+}
+
+func Test_03_two_stores_with_one_name_in_a_request_are_an_error(t *testing.T) {
+	a, b := newStore(t, Options{}), newStore(t, Options{})
+	w := httptest.NewRecorder()
+	a.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := a.Get(r, name)
+		require.NoError(t, err)
+		s.Values["a"] = 1
+		_, err = b.Get(r, name)
+		require.ErrorContains(t, err, name)
+		_, err = b.Get(r, "another")
+		require.NoError(t, err)
+	}), nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	require.Len(t, w.Result().Cookies(), 1)
+}
+
+func Test_one_request_may_use_its_session_in_several_goroutines(t *testing.T) {
+	store := newStore(t, Options{})
+	store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := store.Get(r, name)
+		ids := make(chan string, 8)
+		for range cap(ids) {
+			go func() {
+				again, _ := store.Get(r, name)
+				_ = again.Save(r, w)
+				ids <- store.Info(r, s).ID
+			}()
+		}
+		first := <-ids
+		for range cap(ids) - 1 {
+			require.Equal(t, first, <-ids)
+		}
+	}), nil).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -72,21 +73,24 @@ func (k onServer) load(ctx context.Context, name, value string) (held, Reason, e
 func (k onServer) read(ctx context.Context, name string, id Key) (held, Reason, error) {
 	ctx, cancel := within(ctx, loadTime)
 	defer cancel()
-	at := time.Now() // before the backend measures what is left, so that no time is gained
-	record, left, err := k.options.Backend.Load(ctx, id)
+	at := time.Now() // before the backend tells the time, so that no time is gained
+	record, expires, now, err := k.options.Backend.Load(ctx, id)
 	if err != nil {
 		return held{}, "", unavailable(err)
 	}
-	h, reason := k.openRecord(name, id, record, left)
+	h, reason := k.openRecord(name, id, record, expires, now)
 	h.at = at
 	return h, reason, nil
 }
 
-func (s *Store) openRecord(name string, id Key, record []byte, left time.Duration) (held, Reason) {
+// openRecord opens a record by the backend's clock. The first record of a session tells how
+// long it lives, and when it was written follows from when it expires. The later ones tell when
+// the lifetime ends, so that no write can extend it, however slow.
+func (s *Store) openRecord(name string, id Key, record []byte, expires, now time.Time) (held, Reason) {
 	plain, secret, err := s.keys.open(record, purpose(kindRecord, name, id[:]))
 	if err != nil {
 		if _, _, err := s.keys.open(record, purpose(kindEnd, name, id[:])); err == nil {
-			return held{content: content{id: id, grace: left}}, Replaced
+			return held{content: content{id: id, grace: expires.Sub(now)}}, Replaced
 		}
 		return held{}, Refused
 	}
@@ -94,7 +98,14 @@ func (s *Store) openRecord(name string, id Key, record []byte, left time.Duratio
 	if err != nil {
 		return held{}, Refused
 	}
-	c = c.after(max(0, c.left()-left)).within(s.options)
+	written := expires.Add(-c.left())
+	if c.ends.IsZero() {
+		c.ends = written.Add(c.lifetime)
+	}
+	c = c.after(max(0, now.Sub(written)))
+	c.lifetime = c.ends.Sub(now)
+	c = c.within(s.options)
+	c.ends = now.Add(c.lifetime)
 	return held{content: c, record: record, secret: secret, size: len(record)}, c.reason()
 }
 
@@ -133,7 +144,7 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, now string) (hel
 	defer cancel()
 	created, err := k.options.Backend.Swap(step, h.id, nil, h.record, h.left())
 	if err != nil {
-		there, _, lost := k.options.Backend.Load(step, h.id)
+		there, _, _, lost := k.options.Backend.Load(step, h.id)
 		if created = bytes.Equal(there, h.record); !created || lost != nil {
 			return held{}, unavailable(err)
 		}
@@ -166,8 +177,8 @@ func (k onServer) update(ctx context.Context, v *visit, p plan, now string) (hel
 		as = newIdentity(selector[:selectorSize])
 	}
 	h, ok, err := k.try(ctx, v, v.held, as, now)
-	if !ok && err == nil {
-		h, err = k.tryAgain(ctx, v, as, now)
+	if _, lost := err.(lostReply); !ok && (err == nil || lost) {
+		h, err = k.tryAgain(ctx, v, as, now, err)
 	}
 	if p.drop && (errors.Is(err, ErrConflict) || errors.Is(err, ErrContended)) {
 		err = errDropped
@@ -176,11 +187,12 @@ func (k onServer) update(ctx context.Context, v *visit, p plan, now string) (hel
 }
 
 // tryAgain goes on when another request came first. The requests of this process take turns,
-// so that only processes contend.
-func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, now string) (held, error) {
+// so that only processes contend. If a reply was lost, the change may have been made: then a
+// conflict is no proof that it was not, and the answer is that of an outage.
+func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, now string, lost error) (held, error) {
 	release, err := k.turn(ctx, v.held.id)
 	if err != nil {
-		return held{}, err
+		return held{}, cmp.Or(lost, err)
 	}
 	defer release()
 	for n := range maxTries {
@@ -190,13 +202,17 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, now strin
 			return held{}, err
 		}
 		if reason != "" || latest.verifier != v.held.verifier && latest.verifier != as.verifier {
-			return held{}, ErrConflict
+			return held{}, cmp.Or(lost, ErrConflict)
 		}
-		if h, ok, err := k.try(ctx, v, latest, as, now); ok || err != nil {
+		h, ok, err := k.try(ctx, v, latest, as, now)
+		if reply, again := err.(lostReply); again {
+			lost, err = reply, nil
+		}
+		if ok || err != nil {
 			return h, err
 		}
 	}
-	return held{}, ErrContended
+	return held{}, cmp.Or(lost, ErrContended)
 }
 
 // try replaces latest by its successor: with the changes that lead from what the request
@@ -239,17 +255,28 @@ func (k onServer) seal(name string, h *held) {
 	h.secret, h.size = 0, len(h.record)
 }
 
+// A lostReply is the error of a swap that may have been made, and replaced by another.
+type lostReply struct{ error }
+
+func (l lostReply) Unwrap() error { return l.error }
+
 // swap replaces a session's record. After an error it tries once more: the backend recognises
 // a change whose reply was lost.
-func (k onServer) swap(ctx context.Context, id Key, old, next []byte, ttl time.Duration) (ok bool, err error) {
+func (k onServer) swap(ctx context.Context, id Key, old, next []byte, ttl time.Duration) (bool, error) {
 	ctx, cancel := within(ctx, commitTime)
 	defer cancel()
-	for range 2 {
-		if ok, err = k.options.Backend.Swap(ctx, id, old, next, ttl); err == nil {
-			return ok, nil
-		}
+	ok, err := k.options.Backend.Swap(ctx, id, old, next, ttl)
+	if err == nil {
+		return ok, nil
 	}
-	return false, unavailable(err)
+	lost := err
+	if ok, err = k.options.Backend.Swap(ctx, id, old, next, ttl); err != nil {
+		return false, unavailable(err)
+	}
+	if !ok {
+		return false, lostReply{unavailable(lost)}
+	}
+	return true, nil
 }
 
 // end puts an end mark in the session's place, regardless of concurrent changes. It can be

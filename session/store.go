@@ -54,8 +54,8 @@ type Options struct {
 	// browser sends the cookie over https only.
 	Insecure bool
 
-	// OnEvent is called for each Event, in the request's goroutine. Default: Lost and
-	// Unreachable are logged to slog.Default.
+	// OnEvent is called for each Event, in the request's goroutine. It must not call the Store
+	// for that request. Default: Lost and Unreachable are logged to slog.Default.
 	OnEvent func(context.Context, Event)
 }
 
@@ -129,20 +129,24 @@ func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 
 // New is Get: a request has one session of a name.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
-	v, err := s.visit(r, name)
+	x := Of(r)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	v, err := x.visit(s, r, name)
 	if err != nil {
 		return sessions.NewSession(s, name), err
 	}
 	return v.session, v.err
 }
 
-// visit returns what the exchange knows of the session of that name, and loads it at first.
-func (s *Store) visit(r *http.Request, name string) (*visit, error) {
-	x := Of(r)
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if v := x.find(s, name); v != nil {
+// visit returns the session of that name, and loads it at first.
+func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error) {
+	v := x.find(name)
+	switch {
+	case v != nil && v.store == s:
 		return v, nil
+	case v != nil:
+		return nil, fmt.Errorf("session: two Stores use the cookie %s in one request: give each a name of its own", name)
 	}
 	if (&http.Cookie{Name: name}).Valid() != nil {
 		return nil, fmt.Errorf("session: %q is not a valid name for a cookie (RFC 6265, section 4.1.1)", name)
@@ -150,7 +154,7 @@ func (s *Store) visit(r *http.Request, name string) (*visit, error) {
 	if x.begun {
 		return nil, ErrTooLate
 	}
-	v := newVisit(s, sessions.NewSession(s, name))
+	v = newVisit(s, sessions.NewSession(s, name))
 	x.visits = append(x.visits, v)
 	v.load(r)
 	return v, nil
@@ -162,14 +166,14 @@ func (s *Store) visit(r *http.Request, name string) (*visit, error) {
 // Handler, Save itself does both, and replaces the cookie that an earlier Save wrote. A
 // session object that was made by hand takes the place of the request's session.
 func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
-	v, err := s.visit(r, session.Name())
-	if err != nil {
-		return err
-	}
 	x := Of(r)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	v.session = session
+	v, err := x.visit(s, r, session.Name())
+	if err != nil {
+		return err
+	}
+	v.use(session)
 	return x.save(r.Context(), v, w.Header())
 }
 
@@ -195,7 +199,7 @@ func (s *Store) want(r *http.Request, session *sessions.Session, intent intent) 
 	x := Of(r)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	v := x.find(s, session.Name())
+	v := x.find(session.Name())
 	switch {
 	case v == nil || v.session != session:
 		return errors.New("session: not read in this request: get it with Get")
@@ -240,7 +244,10 @@ type Info struct {
 // Info describes the session as the request brought it.
 func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
 	info := Info{New: true, OnServer: s.options.Backend != nil, Secrets: len(s.keys)}
-	v, err := s.visit(r, session.Name())
+	x := Of(r)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	v, err := x.visit(s, r, session.Name())
 	if err != nil {
 		return info
 	}

@@ -93,17 +93,26 @@ func identityOf(token []byte) identity {
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
 func newVisit(s *Store, session *sessions.Session) *visit {
-	o := s.options
+	v := &visit{store: s}
 	session.IsNew = true
-	*session.Options = sessions.Options{
-		Path:     o.Path,
-		Domain:   o.Domain,
-		MaxAge:   int(o.Lifetime / time.Second),
-		Secure:   !o.Insecure,
-		HttpOnly: true,
-		SameSite: o.SameSite,
+	v.use(session)
+	return v
+}
+
+// use makes session the one that the application reads and changes. If it was made by hand, it
+// gets the Store's options.
+func (v *visit) use(session *sessions.Session) {
+	v.session = session
+	if o := v.store.options; *session.Options == (sessions.Options{}) {
+		*session.Options = sessions.Options{
+			Path:     o.Path,
+			Domain:   o.Domain,
+			MaxAge:   int(o.Lifetime / time.Second),
+			Secure:   !o.Insecure,
+			HttpOnly: true,
+			SameSite: o.SameSite,
+		}
 	}
-	return &visit{store: s, session: session}
 }
 
 // maxCookies bounds the work that one request can ask for.
@@ -161,7 +170,14 @@ func (v *visit) open(ctx context.Context, c *http.Cookie) (Reason, error) {
 // sent reports whether the request has a cookie of that name in any shape. Even one that
 // net/http does not parse gets the same answer as any other that is refused.
 func sent(r *http.Request, name string) bool {
-	return slices.ContainsFunc(r.Header["Cookie"], func(line string) bool { return strings.Contains(line, name+"=") })
+	return slices.ContainsFunc(r.Header["Cookie"], func(line string) bool {
+		for cookie := range strings.SplitSeq(line, ";") {
+			if sent, _, _ := strings.Cut(cookie, "="); strings.TrimSpace(sent) == name {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // id returns the session's ID: of the one that the request brought, or of the one that

@@ -25,9 +25,9 @@ func Run(t *testing.T, b session.Backend) {
 
 	load := func(t *testing.T, key session.Key) []byte {
 		t.Helper()
-		record, left, err := b.Load(ctx, key)
+		record, expires, now, err := b.Load(ctx, key)
 		require.NoError(t, err)
-		require.Equal(t, record != nil, left > 0, "a record lives for some time")
+		require.True(t, record == nil || now.Before(expires), "a record lives for some time")
 		return record
 	}
 	swap := func(t *testing.T, key session.Key, old, next []byte, ttl time.Duration) bool {
@@ -89,9 +89,14 @@ func Run(t *testing.T, b session.Backend) {
 		key := newKey()
 		require.True(t, swap(t, key, nil, newRecord(10), 10*time.Second))
 		time.Sleep(300 * time.Millisecond)
-		_, left, err := b.Load(ctx, key)
+		_, expires, now, err := b.Load(ctx, key)
 		require.NoError(t, err)
-		require.InDelta(t, 9.65, left.Seconds(), 0.2)
+		require.InDelta(t, 9.65, expires.Sub(now).Seconds(), 0.2)
+		time.Sleep(100 * time.Millisecond)
+		_, again, later, err := b.Load(ctx, key)
+		require.NoError(t, err)
+		require.InDelta(t, 0.11, later.Sub(now).Seconds(), 0.1, "the backend's clock goes on")
+		require.WithinDuration(t, expires, again, 5*time.Millisecond, "and the record expires when it does")
 	})
 
 	t.Run("an expired record is not there", func(t *testing.T) {
@@ -177,7 +182,7 @@ func Run(t *testing.T, b session.Backend) {
 	t.Run("a context that has ended is an error", func(t *testing.T) {
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
-		_, _, err := b.Load(ended, newKey())
+		_, _, _, err := b.Load(ended, newKey())
 		require.Error(t, err)
 		_, err = b.Swap(ended, newKey(), nil, newRecord(10), later)
 		require.Error(t, err)

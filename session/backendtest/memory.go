@@ -48,25 +48,24 @@ func (m *Memory) with(ctx context.Context, f func()) error {
 	return nil
 }
 
-func (m *Memory) get(key session.Key) ([]byte, time.Duration) {
-	e := m.records[key]
-	if left := time.Until(e.expires); left > 0 {
-		return e.record, left
+func (m *Memory) get(key session.Key) (record []byte) {
+	if e := m.records[key]; time.Now().Before(e.expires) {
+		return e.record
 	}
-	return nil, 0
+	return nil
 }
 
-func (m *Memory) Load(ctx context.Context, key session.Key) (record []byte, left time.Duration, err error) {
+func (m *Memory) Load(ctx context.Context, key session.Key) (record []byte, expires, now time.Time, err error) {
 	err = m.with(ctx, func() {
-		record, left = m.get(key)
-		record = bytes.Clone(record)
+		now, expires = time.Now(), m.records[key].expires
+		record = bytes.Clone(m.get(key))
 	})
-	return record, left, err
+	return record, expires, now, err
 }
 
 func (m *Memory) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (ok bool, err error) {
 	err = m.with(ctx, func() {
-		there, _ := m.get(key)
+		there := m.get(key)
 		if ok = bytes.Equal(there, old) || bytes.Equal(there, next); ok {
 			m.records[key] = entry{bytes.Clone(next), time.Now().Add(max(time.Millisecond, ttl))}
 		}
@@ -84,7 +83,7 @@ func (m *Memory) Each(ctx context.Context, f func(session.Key, []byte) error) (e
 	live := map[session.Key][]byte{}
 	if err := m.with(ctx, func() {
 		for key := range m.records {
-			if record, _ := m.get(key); record != nil {
+			if record := m.get(key); record != nil {
 				live[key] = record
 			}
 		}
@@ -102,7 +101,7 @@ func (m *Memory) Each(ctx context.Context, f func(session.Key, []byte) error) (e
 func (m *Memory) Purge(ctx context.Context, limit int) (n int, err error) {
 	err = m.with(ctx, func() {
 		for key := range m.records {
-			if record, _ := m.get(key); n < limit && record == nil {
+			if n < limit && m.get(key) == nil {
 				delete(m.records, key)
 				n++
 			}

@@ -143,6 +143,115 @@ func Test_12_a_visitor_who_leaves_does_not_stop_a_change_half_way(t *testing.T) 
 	require.Equal(t, session.View{"a": 1}, v.values())
 }
 
+// The change is made, its reply is lost, and another request renews the session before the
+// second try.
+func Test_13_a_conflict_after_a_lost_reply_does_not_say_that_nothing_was_saved(t *testing.T) {
+	memory := &Memory{}
+	v := open(t, memory, session.Options{})
+	v.set("a", 1)
+	renewed := *v
+	unlucky := v.at(open(t, &interrupted{Backend: memory, then: func() { renew(&renewed) }}, session.Options{OnEvent: quiet}))
+	require.Equal(t, http.StatusServiceUnavailable, unlucky.ask("POST", setting("b", 2)).StatusCode)
+	require.Equal(t, session.View{"a": 1, "b": 2}, renewed.values())
+}
+
+// interrupted carries out the first Swap, loses its reply, and has something else happen.
+type interrupted struct {
+	session.Backend
+	then func()
+}
+
+func (i *interrupted) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+	ok, err := i.Backend.Swap(ctx, key, old, next, ttl)
+	if i.then == nil {
+		return ok, err
+	}
+	i.then()
+	i.then = nil
+	return false, errors.New("connection reset")
+}
+
+func Test_16_a_response_that_timed_out_after_it_was_rendered_saves_nothing(t *testing.T) {
+	v := open(t, &Memory{}, session.Options{})
+	left := make(chan bool)
+	w := httptest.NewRecorder()
+	v.store.Handler(http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(left)
+		s, _ := v.store.Get(r, name)
+		s.Values["a"] = 1
+		require.NoError(t, session.Of(r).Respond(r, http.StatusOK, func() error { return s.Save(r, w) }))
+		<-r.Context().Done()
+	}), 50*time.Millisecond, "late"), nil).ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+	<-left
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Zero(t, count(t, v.store))
+}
+
+// Each write waits before it is carried out, and reads do not.
+func Test_08_no_write_extends_the_lifetime_however_slow_it_is(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &slow{Backend: &Memory{}}
+		v := open(t, b, session.Options{Lifetime: 10 * time.Second})
+		v.set("n", 0)
+		b.slowWrites = 900 * time.Millisecond
+		start := time.Now()
+		for n := 1; len(v.values()) > 0; n++ {
+			v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				s.Values["n"] = n
+				require.NoError(t, v.store.Renew(r, s))
+			})
+			time.Sleep(time.Millisecond)
+			require.Less(t, time.Since(start), time.Minute)
+		}
+		require.InDelta(t, 10, time.Since(start).Seconds(), 1)
+	})
+}
+
+func Test_08_many_writes_do_not_shorten_the_lifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := open(t, &Memory{}, session.Options{Lifetime: 10 * time.Second})
+		for n := range 1000 {
+			v.set("n", n)
+			time.Sleep(1100 * time.Microsecond)
+		}
+		time.Sleep(8800 * time.Millisecond)
+		require.Equal(t, 999, v.values()["n"])
+		time.Sleep(100 * time.Millisecond)
+		require.Empty(t, v.values())
+	})
+}
+
+// Each of two sessions is a record of its own. If the second cannot be saved, the first is.
+func Test_16_a_session_that_was_saved_before_another_failed_keeps_its_cookie(t *testing.T) {
+	v := open(t, &Memory{}, session.Options{})
+	visit := func(cookies []*http.Cookie, handle func(r *http.Request, auth, prefs *sessions.Session)) *http.Response {
+		r, w := httptest.NewRequest("POST", "/", nil), httptest.NewRecorder()
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		v.store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			auth, _ := v.store.Get(r, "auth")
+			prefs, _ := v.store.Get(r, "prefs")
+			handle(r, auth, prefs)
+		}), nil).ServeHTTP(w, r)
+		return w.Result()
+	}
+	both := visit(nil, func(_ *http.Request, auth, prefs *sessions.Session) {
+		auth.Values["user"], prefs.Values["theme"] = "clark", "dark"
+	}).Cookies()
+	res := visit(both, func(r *http.Request, auth, prefs *sessions.Session) {
+		require.NoError(t, v.store.Renew(r, auth))
+		prefs.Values["theme"] = "light"
+		_, err := v.store.Revoke(t.Context(), "prefs", v.store.Info(r, prefs).ID)
+		require.NoError(t, err)
+	})
+	require.Equal(t, http.StatusConflict, res.StatusCode)
+	require.Len(t, res.Cookies(), 1)
+	visit(res.Cookies(), func(_ *http.Request, auth, _ *sessions.Session) {
+		require.Equal(t, "clark", auth.Values["user"])
+	})
+}
+
 func Test_a_purge_is_repeated_in_each_interval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := &Memory{}
@@ -168,9 +277,11 @@ type slow struct {
 	session.Backend
 	pause time.Duration
 	trips atomic.Int64
+
+	slowWrites time.Duration
 }
 
-func (s *slow) Load(ctx context.Context, key session.Key) ([]byte, time.Duration, error) {
+func (s *slow) Load(ctx context.Context, key session.Key) ([]byte, time.Time, time.Time, error) {
 	s.trips.Add(1)
 	time.Sleep(s.pause)
 	return s.Backend.Load(ctx, key)
@@ -178,7 +289,7 @@ func (s *slow) Load(ctx context.Context, key session.Key) ([]byte, time.Duration
 
 func (s *slow) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
 	s.trips.Add(1)
-	time.Sleep(s.pause)
+	time.Sleep(s.pause + s.slowWrites)
 	return s.Backend.Swap(ctx, key, old, next, ttl)
 }
 

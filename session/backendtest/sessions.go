@@ -543,7 +543,7 @@ type counting struct {
 	loads, swaps atomic.Int64
 }
 
-func (c *counting) Load(ctx context.Context, key session.Key) ([]byte, time.Duration, error) {
+func (c *counting) Load(ctx context.Context, key session.Key) ([]byte, time.Time, time.Time, error) {
 	c.loads.Add(1)
 	return c.Backend.Load(ctx, key)
 }

@@ -76,15 +76,28 @@ func (c *context) MarshalJSON() ([]byte, error) { return json.Marshal(c.Context)
 
 // Render saves the session with the flash, which Buffalo stores there, and renders.
 func (c *context) Render(status int, r render.Renderer) error {
-	return c.respond(status, func() error {
-		if r == nil { // Buffalo saves nothing then
+	if r == nil { // Buffalo saves nothing then
+		return c.respond(status, func() error {
 			c.keepFlash()
 			if err := c.Session().Save(); err != nil {
 				return err
 			}
+			return c.Context.Render(status, nil)
+		})
+	}
+	var to render.ErrRedirect // Buffalo would save before it resolves a route helper
+	page := render.Func(r.ContentType(), func(w io.Writer, data render.Data) error {
+		err := r.Render(w, data)
+		if errors.As(err, &to) {
+			return errors.New("buffalosession: the page redirects")
 		}
-		return c.Context.Render(status, r)
+		return err
 	})
+	err := c.respond(status, func() error { return c.Context.Render(status, page) })
+	if to.URL != "" {
+		return c.Redirect(to.Status, to.URL)
+	}
+	return err
 }
 
 // Redirect saves the session with the flash and redirects. A route helper is resolved before,

@@ -213,6 +213,11 @@ func Test_16_a_redirect_to_no_route_saves_nothing(t *testing.T) {
 		"/b": func(c buffalo.Context) error { return c.Redirect(http.StatusSeeOther, "heroPath()") },
 		"/c": func(c buffalo.Context) error { return c.Redirect(http.StatusSeeOther, "heroPath()", "no map") },
 		"/d": func(c buffalo.Context) error { return c.Redirect(http.StatusSeeOther, "heroPath()", 1, 2) },
+		"/e": func(c buffalo.Context) error {
+			return c.Render(http.StatusOK, render.Func("text/plain", func(io.Writer, render.Data) error {
+				return render.ErrRedirect{Status: http.StatusSeeOther, URL: "nowherePath()"}
+			}))
+		},
 	} {
 		p.app.GET(path, func(c buffalo.Context) error {
 			c.Session().Set("name", "Superman")

@@ -62,7 +62,7 @@ func Test_13_a_command_whose_reply_is_lost_is_not_sent_again(t *testing.T) {
 	require.Error(t, err)
 	require.False(t, ok)
 	require.EqualValues(t, 1, proxy.Lost())
-	record, _, err := direct.Load(ctx, session.Key{2})
+	record, _, _, err := direct.Load(ctx, session.Key{2})
 	require.NoError(t, err)
 	require.Equal(t, "next", string(record), "it was carried out")
 }

@@ -41,21 +41,32 @@ func (b *Backend) name(key session.Key) string {
 	return b.prefix + hex.EncodeToString(key[:])
 }
 
-// load returns the record and its remaining milliseconds in one step: Redis runs nothing else
-// meanwhile.
-var load = newScript(`
-local record = redis.call("GET", KEYS[1])
-return record and {record, redis.call("PTTL", KEYS[1])}`)
+// keyOf returns the key of a name, if it is a session's.
+func (b *Backend) keyOf(name string) (session.Key, bool) {
+	id, err := hex.DecodeString(strings.TrimPrefix(name, b.prefix))
+	if err != nil || len(id) != len(session.Key{}) {
+		return session.Key{}, false
+	}
+	return session.Key(id), true
+}
 
-func (b *Backend) Load(ctx context.Context, key session.Key) ([]byte, time.Duration, error) {
+// load returns the record, its remaining milliseconds, and the time in seconds and
+// microseconds, in one step: Redis runs nothing else at the same time.
+var load = newScript(`
+local record, time = redis.call("GET", KEYS[1]), redis.call("TIME")
+return record and {record, redis.call("PTTL", KEYS[1]), tonumber(time[1]), tonumber(time[2])}`)
+
+func (b *Backend) Load(ctx context.Context, key session.Key) (record []byte, expires, now time.Time, err error) {
 	found, err := b.run(ctx, load, key).Slice()
 	if errors.Is(err, redis.Nil) {
-		return nil, 0, nil
+		return nil, expires, now, nil
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, expires, now, err
 	}
-	return []byte(found[0].(string)), time.Duration(found[1].(int64)) * time.Millisecond, nil
+	n := func(i int) int64 { return found[i].(int64) }
+	now = time.Unix(n(2), n(3)*1000)
+	return []byte(found[0].(string)), now.Add(time.Duration(n(1)) * time.Millisecond), now, nil
 }
 
 // swap compares and replaces. An empty first argument stands for no record.
@@ -109,12 +120,11 @@ func (once) NoRetry() bool { return true }
 func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) error {
 	return b.scan(ctx, func(ctx context.Context, node redis.UniversalClient, names []string) error {
 		for _, name := range names {
-			id, err := hex.DecodeString(strings.TrimPrefix(name, b.prefix))
-			if err != nil || len(id) != len(session.Key{}) {
-				continue // not ours
+			key, ok := b.keyOf(name)
+			if !ok {
+				continue
 			}
-			key := session.Key(id)
-			record, _, err := b.Load(ctx, key)
+			record, _, _, err := b.Load(ctx, key)
 			if err != nil {
 				return err
 			}
@@ -137,8 +147,10 @@ func (b *Backend) Purge(context.Context, int) (int, error) {
 func (b *Backend) Clear(ctx context.Context) error {
 	return b.scan(ctx, func(ctx context.Context, node redis.UniversalClient, names []string) error {
 		for _, name := range names { // one at a time: a cluster takes no keys of several slots
-			if err := node.Unlink(ctx, name).Err(); err != nil {
-				return err
+			if _, ok := b.keyOf(name); ok {
+				if err := node.Unlink(ctx, name).Err(); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

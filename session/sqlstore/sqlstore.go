@@ -55,7 +55,7 @@ var dialects = map[string]dialect{
 func (d dialect) queries() queries {
 	in := strings.NewReplacer("NOW", d.now, "SKIP", d.skip).Replace
 	return queries{
-		load: in(`SELECT record, expires_at - NOW FROM sessions WHERE id = $1 AND expires_at > NOW`),
+		load: in(`SELECT record, expires_at, NOW FROM sessions WHERE id = $1 AND expires_at > NOW`),
 		insert: in(`INSERT INTO sessions (id, record, expires_at) VALUES ($1, $2, NOW + $3)
 			ON CONFLICT (id) DO UPDATE SET record = excluded.record, expires_at = excluded.expires_at
 			WHERE sessions.expires_at <= NOW OR sessions.record = excluded.record`),
@@ -82,19 +82,19 @@ func New(ctx context.Context, db DB, name string) (*Backend, error) {
 	if err := b.Ping(ctx); err != nil {
 		return nil, fmt.Errorf("sqlstore: the database cannot be reached: %w", err)
 	}
-	if _, _, err := b.Load(ctx, session.Key{}); err != nil {
+	if _, _, _, err := b.Load(ctx, session.Key{}); err != nil {
 		return nil, fmt.Errorf("sqlstore: the table sessions cannot be read (make it with: go run ./cmd/app migrate, or this program's migrate): %w", err)
 	}
 	return b, nil
 }
 
-func (b *Backend) Load(ctx context.Context, key session.Key) (record []byte, left time.Duration, err error) {
-	var ms int64
-	err = b.db.QueryRowContext(ctx, b.q.load, key[:]).Scan(&record, &ms)
+func (b *Backend) Load(ctx context.Context, key session.Key) (record []byte, expires, now time.Time, err error) {
+	var end, at int64
+	err = b.db.QueryRowContext(ctx, b.q.load, key[:]).Scan(&record, &end, &at)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, 0, nil
+		return nil, expires, now, nil
 	}
-	return record, time.Duration(ms) * time.Millisecond, err
+	return record, time.UnixMilli(end), time.UnixMilli(at), err
 }
 
 func (b *Backend) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
