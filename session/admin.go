@@ -110,7 +110,7 @@ func (s *Store) PurgeEvery(ctx context.Context, interval time.Duration) {
 	defer tick.Stop()
 	for {
 		step, cancel := context.WithTimeout(ctx, interval) // if the server hangs, the next interval tries again
-		if _, err := s.Purge(step, nil); err != nil && ctx.Err() == nil {
+		if n, err := s.Purge(step, nil); err != nil && n == 0 && ctx.Err() == nil {
 			s.options.OnEvent(ctx, Event{Kind: Unreachable, Err: err})
 		}
 		cancel()

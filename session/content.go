@@ -11,9 +11,9 @@ import (
 // A content is what is sealed of a session: in the cookie, or in the record on a server.
 // Apart from the values, the application cannot reach it.
 //
-// The durations hold for the moment of writing, so that a reader needs no clock that agrees
-// with the writer's: it subtracts what has elapsed since. Created and used are by the writer's
-// clock. On a server they are only for display.
+// The durations hold for the moment of writing. A reader subtracts what has elapsed since: on a
+// server by the backend's clock, so that no two processes need clocks that agree. The times of
+// creation and last use are by the writer's clock; on a server they are only for display.
 type content struct {
 	id       Key
 	created  time.Time

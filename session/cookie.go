@@ -32,7 +32,7 @@ func (v *visit) newCookie(h held) *http.Cookie {
 	}
 }
 
-// checkCookie refuses what a browser would drop without a word.
+// checkCookie refuses what a browser would silently drop.
 func checkCookie(c *http.Cookie) error {
 	name := strings.ToLower(c.Name)
 	host := strings.HasPrefix(name, "__host-")

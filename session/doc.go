@@ -4,9 +4,9 @@
 //
 //	secrets, err := session.ParseSecrets(os.Getenv("SESSION_SECRET")) // see NewSecret
 //	store, err := session.New(secrets, session.Options{})
-//	http.ListenAndServe(addr, store.Handler(app, nil))
+//	http.ListenAndServe(addr, store.Handler(http.HandlerFunc(hello), nil))
 //
-//	func app(w http.ResponseWriter, r *http.Request) {
+//	func hello(w http.ResponseWriter, r *http.Request) {
 //		s, err := store.Get(r, "_app_session")
 //		s.Values["name"] = "Superman" // saved with the first byte of the response
 //	}
@@ -20,11 +20,11 @@
 //  2. A response whose session did not change sets no cookie, except to extend the idle
 //     timeout of a session in a cookie, once half of it has passed.
 //  3. A response sets the session's cookie at most once, whatever the program does (RFC 6265,
-//     section 4.1.1). Two Stores need two names.
+//     section 4.1.1). Two Stores need different cookie names.
 //  4. An emptied session removes the cookie, with the attributes it was set with. An
 //     application that changes a session's gorilla Options must do so in every request.
 //  5. A cookie that was tampered with, sealed under an unknown secret or for another name,
-//     expired or foreign is an empty session: no error, no panic, nothing of it in a log.
+//     expired or foreign is an empty session: no error, no panic, and none of it in a log.
 //  6. The newest secret seals and every listed one opens. What an older one sealed is sealed
 //     again in the next response.
 //  7. Sealing is authenticated encryption that stays safe with random nonces.
@@ -36,16 +36,17 @@
 //     any. Another type is a *TypeError of Save, and nothing is written.
 //  10. A cookie of more than MaxCookie bytes is a *TooLargeError of Save, and the browser keeps
 //     the session it had.
-//  11. A session has one ID from its first save to its end, known before that save, and on a
-//     server one token, which Renew replaces. Once Renew, Destroy or Revoke has returned from
-//     the server, no other token opens the session, in any process. There are never two copies.
-//  12. While the server that keeps the sessions cannot be reached, the answer is 503 with
-//     Retry-After, and no cookie is touched.
-//  13. On a server, every acknowledged change of overlapping requests is kept. Changes are merged
+//  11. A session has one ID from its first save to its end, known before that save, and in a
+//     backend one token, which Renew replaces. Once the backend has acknowledged Renew, no other
+//     token opens the session, in any process; once it has acknowledged Destroy or Revoke, none
+//     does. A session never becomes two.
+//  12. While the backend cannot be reached, the answer is 503 with Retry-After, and no cookie is
+//     touched.
+//  13. In a backend, every acknowledged change of overlapping requests is kept. Changes are merged
 //     key by key; for the same key the later commit wins. A request whose token was replaced
-//     meanwhile changes nothing and touches no cookie; the answer is 409, and the request can be
-//     repeated.
-//  14. A server stores a hash of the token and sealed values: a stolen table opens no session.
+//     before it could save stores nothing and touches no cookie. A change is then answered with
+//     409, so that it can be repeated.
+//  14. A backend stores a hash of the token and sealed values: a stolen table opens no session.
 //  15. A response that read a session says Vary: Cookie. If the request brought the session's
 //     cookie, or the response sets it, no shared cache stores the response; an application's own
 //     "private" or "no-store" is respected. Asking for a session after the first byte is an error.
@@ -63,8 +64,8 @@
 // responses that overlap the later one wins with all of its values. A short IdleTimeout limits
 // both; new secrets end every session at once.
 //
-// With a Backend the cookie contains a token and the server keeps one sealed record per
-// session. Saving replaces the record that was read by its successor, in one atomic step; if
+// With a Backend the cookie contains a token and the backend keeps one sealed record per
+// session. Saving replaces the record that was read with its successor, in one atomic step; if
 // another request came first, the changes are merged and saving starts again. Renew is such a
 // step to a new token. Destroy and Revoke put an end mark in the record's place.
 //
@@ -80,16 +81,15 @@
 // # Security considerations
 //
 // Without a secret, nobody can read a cookie, change it, make one, or use a part of one
-// elsewhere. A cookie's length tells roughly how much is in it. Nothing is compressed, so it does
-// not tell what was typed beside what (the attack called CRIME).
+// elsewhere. A cookie's length tells roughly how much is in it. Nothing is compressed, so the
+// length reveals no repetition (the attack called CRIME).
 //
-// 2⁸⁰ messages with random nonces of 192 bits under one key contain two equal ones with a
-// probability of about 2⁻³³. Rotate secrets because people leave and backups leak, not because
-// a key wears out. A secret must be one that nobody can guess; NewSecret makes one. HKDF adds
-// nothing to a password.
+// Among 2⁸⁰ random nonces of 192 bits, two are equal with a probability of about 2⁻³³. Rotate
+// secrets because people leave and backups leak, not because a key wears out. A secret must be
+// one that nobody can guess; NewSecret makes one. HKDF does not strengthen a password.
 //
-// Another host of the same domain can plant a cookie in front of the visitor's own. The first
-// of at most four that opens is used. A name that starts with "__Host-" rules that out (RFC
+// Another host of the same domain can plant a cookie in front of the visitor's own. A Store
+// tries at most four cookies and uses the first that opens. A name that starts with "__Host-" rules that out (RFC
 // 6265bis, section 4.1.3.2). After sign-in, Renew makes a planted session useless.
 //
 // # Format

@@ -9,8 +9,8 @@ import (
 type EventKind string
 
 const (
-	Created   EventKind = "created"   // a visitor has a session for the first time
-	Renewed   EventKind = "renewed"   // it has a new token and the same values
+	Created   EventKind = "created"   // a session began
+	Renewed   EventKind = "renewed"   // it has a new token
 	Destroyed EventKind = "destroyed" // it was ended, or emptied
 	Rejected  EventKind = "rejected"  // a cookie did not open a session; see Reason
 	Conflict  EventKind = "conflict"  // a change was refused with 409; see Err
@@ -19,7 +19,7 @@ const (
 	// the server that keeps the sessions.
 	Lost EventKind = "lost"
 
-	// Unreachable means that a session could not be loaded; see Err.
+	// Unreachable means that a session could not be loaded, or a purge failed; see Err.
 	Unreachable EventKind = "unreachable"
 )
 

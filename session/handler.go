@@ -11,7 +11,7 @@ import (
 )
 
 // An Exchange is one request and its response, and the sessions that were read in it.
-// Applications have no need of it: it is for the middleware of a framework.
+// Applications do not need it; it is for the middleware of a framework.
 type Exchange struct {
 	ctx     context.Context // of the request when it arrived
 	safe    bool            // it is a GET or HEAD
@@ -60,7 +60,7 @@ func (x *Exchange) err() error {
 	return x.failed
 }
 
-// BeforeCommit has f called before the sessions are committed, or compared with what was, so
+// BeforeCommit has f called before the sessions are committed, or compared with what was stored, so
 // that a framework can put into a session what it keeps elsewhere. Like Options.OnEvent, f must
 // not call the Store.
 func (x *Exchange) BeforeCommit(f func()) { x.before = f }
@@ -71,9 +71,8 @@ func (x *Exchange) BeforeCommit(f func()) { x.before = f }
 // Handler, as by http.TimeoutHandler, Save commits nothing: only the first byte that Handler
 // sees tells whether the answer is in time.
 func (x *Exchange) Respond(r *http.Request, status int, write func() error) error {
-	inner, _ := r.Context().Deadline()
-	outer, _ := x.ctx.Deadline()
-	if x.handled && (inner.Equal(outer) || status >= http.StatusInternalServerError) {
+	_, limited := r.Context().Deadline()
+	if x.handled && (!limited || r.Context().Done() == x.ctx.Done() || status >= http.StatusInternalServerError) {
 		x.setAnswer(status)
 		defer x.setAnswer(0)
 	}
@@ -95,12 +94,9 @@ func (x *Exchange) find(name string) *visit {
 	return nil
 }
 
-// save is Store.Save within the exchange.
+// save is Store.Save behind Handler.
 func (x *Exchange) save(ctx context.Context, v *visit, header http.Header) (err error) {
 	switch {
-	case !x.handled:
-		v.mark(header)
-		return x.report(v, v.commit(ctx, header, x.safe))
 	case x.failed != nil || x.answer >= http.StatusInternalServerError:
 		return nil
 	case x.begun && v.pending():
@@ -126,16 +122,16 @@ func (x *Exchange) commit(ctx context.Context, header http.Header) error {
 		x.before()
 	}
 	for i := 0; i < len(x.visits) && len(x.visits) > 1 && x.failed == nil; i++ {
-		x.failed = x.report(x.visits[i], x.visits[i].check(x.safe))
+		x.failed = x.fault(x.visits[i], x.visits[i].check(x.safe))
 	}
 	for i := 0; i < len(x.visits) && x.failed == nil; i++ {
-		x.failed = x.report(x.visits[i], x.visits[i].commit(ctx, header, x.safe))
+		x.failed = x.fault(x.visits[i], x.visits[i].commit(ctx, header, x.safe))
 	}
 	return x.failed
 }
 
-// report emits the event of an error.
-func (x *Exchange) report(v *visit, err error) error {
+// fault emits the event of an error, and returns it.
+func (x *Exchange) fault(v *visit, err error) error {
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrContended):
@@ -147,7 +143,7 @@ func (x *Exchange) report(v *visit, err error) error {
 }
 
 // pending returns a session of which the application wants something that the response does
-// not stand for, or nil.
+// not reflect, or nil.
 func (x *Exchange) pending() *visit {
 	if x.before != nil {
 		x.before()
@@ -174,7 +170,7 @@ func (x *Exchange) strip(header http.Header) {
 	header.Set("Cache-Control", "no-store")
 }
 
-// Handler stands around an application. It saves the sessions with the first byte of the
+// Handler wraps an application. It saves the sessions with the first byte of the
 // response, however that is written: rendered, redirected, written directly or as an error. A
 // response with a status of 500 or above saves nothing. If a session cannot be saved,
 // onError answers instead of the application; nil answers with the status that Status
@@ -220,7 +216,7 @@ type writer struct {
 }
 
 // begin commits the sessions if nothing has left yet. It reports whether the application's
-// answer may leave: one that says what went wrong may.
+// answer may leave. It may if its status already reports the error.
 func (w *writer) begin(status int) bool {
 	err, first := w.commit(status)
 	if !first {
@@ -251,7 +247,7 @@ func (w *writer) commit(status int) (err error, first bool) {
 		err = x.commit(x.ctx, w.Header())
 	}
 	x.begun = true
-	w.done = err != nil || status >= http.StatusInternalServerError // what failed is not half remembered
+	w.done = err != nil || status >= http.StatusInternalServerError
 	return err, true
 }
 
@@ -265,7 +261,7 @@ func (w *writer) finish() {
 		return
 	}
 	if v := x.pending(); v != nil {
-		_ = x.report(v, ErrTooLate)
+		_ = x.fault(v, ErrTooLate)
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -317,8 +313,8 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	if !w.done && !x.begun {
 		for _, v := range x.visits {
-			if p, _, err := v.plan(true); err != nil || p != (plan{}) && !p.drop {
-				return nil, nil, errors.New("session: a change must be saved before the connection is hijacked: answer it in a request of its own")
+			if p, _, err := v.plan(true, false); err != nil || p != (plan{}) && !p.drop {
+				return nil, nil, errors.New("session: a change must be saved before the connection is hijacked: save it in an earlier request")
 			}
 		}
 	}

@@ -97,7 +97,7 @@ func Test_a_connection_can_be_hijacked_unless_a_change_would_be_lost(t *testing.
 
 func Test_a_connection_can_be_hijacked_with_a_change_that_can_wait(t *testing.T) {
 	server := serve(t, newStore(t, Options{}), func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
-		if s.IsNew {
+		if r.URL.Path == "/set" {
 			s.Values["name"] = "Superman"
 			return
 		}
@@ -110,9 +110,12 @@ func Test_a_connection_can_be_hijacked_with_a_change_that_can_wait(t *testing.T)
 	})
 	res, err := http.Get(server.URL)
 	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, res.StatusCode, "without a session, too")
+	set, err := http.Get(server.URL + "/set")
+	require.NoError(t, err)
 	r, err := http.NewRequest("GET", server.URL, nil)
 	require.NoError(t, err)
-	r.AddCookie(res.Cookies()[0])
+	r.AddCookie(set.Cookies()[0])
 	res, err = http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, res.StatusCode)

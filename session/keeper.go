@@ -13,12 +13,12 @@ type keeper interface {
 	load(ctx context.Context, name, value string) (held, Reason, error)
 
 	// check reports why a plan cannot be carried out, as far as that shows without I/O.
-	check(v *visit, p plan, values string) error
+	check(v *visit, p plan, encoded string) error
 
-	// save carries out a plan with these values. It returns the session as it is stored then,
+	// save carries out a plan with the encoded values. It returns the session as it is stored then,
 	// or the zero held if there is none. The error is errDropped if a plan that may be dropped
 	// lost a race.
-	save(ctx context.Context, v *visit, p plan, values string) (held, error)
+	save(ctx context.Context, v *visit, p plan, encoded string) (held, error)
 }
 
 var errDropped = errors.New("session: dropped")
@@ -47,10 +47,10 @@ func (o Options) idle() time.Duration {
 	return o.IdleTimeout
 }
 
-// within returns c with no more time than the options allow.
-func (c content) within(o Options) content {
-	c.idle, c.lifetime = min(c.idle, o.idle()), min(c.lifetime, o.Lifetime)
-	return c
+// cap allows the session no more time than the options do.
+func (h *held) cap(o Options) {
+	h.longer = h.idle > o.idle() || h.lifetime > o.Lifetime
+	h.idle, h.lifetime = min(h.idle, o.idle()), min(h.lifetime, o.Lifetime)
 }
 
 // reason returns why a session that was opened is over: "" if it is not.
@@ -81,27 +81,26 @@ func (k inCookie) load(_ context.Context, name, value string) (held, Reason, err
 		return held{}, Refused, nil
 	}
 	now := time.Now()
-	c = c.after(max(0, now.Sub(c.used))).within(k.options)
-	return held{content: c, at: now, value: value, secret: secret, size: len(value)}, c.reason(), nil
+	h := held{content: c.after(max(0, now.Sub(c.used))), at: now, value: value, secret: secret}
+	h.cap(k.options)
+	return h, h.reason(), nil
 }
 
 // growth is how many characters the time of the last use can add to a cookie.
 const growth = 6
 
-func (k inCookie) check(v *visit, p plan, values string) error {
-	_, err := k.save(context.Background(), v, p, values)
+func (k inCookie) check(v *visit, p plan, encoded string) error {
+	_, err := k.save(context.Background(), v, p, encoded)
 	return err
 }
 
-func (k inCookie) save(_ context.Context, v *visit, p plan, values string) (held, error) {
+func (k inCookie) save(_ context.Context, v *visit, p plan, encoded string) (held, error) {
 	h := held{}
-	if values != "" && p.save != none {
-		now := time.Now()
-		c := v.content(p, now)
-		c.values = values
-		box := k.keys.seal(c.encode(), purpose(kindCookie, v.session.Name(), nil))
-		h = held{content: c, at: now, value: encodeText(box)}
-		h.size = len(h.value)
+	if encoded != "" && p.save != none {
+		h.at = time.Now()
+		h.content = v.content(p, h.at)
+		h.values = encoded
+		h.value = encodeText(k.keys.seal(h.encode(), purpose(kindCookie, v.session.Name(), nil)))
 	}
 	cookie := v.newCookie(h)
 	if err := checkCookie(cookie); err != nil {
@@ -111,8 +110,11 @@ func (k inCookie) save(_ context.Context, v *visit, p plan, values string) (held
 	if p.save >= write { // what was stored once can be stored again, when its times take more bytes
 		size += growth
 	}
-	if size > MaxCookie {
-		return held{}, &TooLargeError{Size: size, Limit: MaxCookie}
+	switch {
+	case size <= MaxCookie:
+		return h, nil
+	case p.save == touch: // the cookie's attributes have become longer
+		return held{}, errDropped
 	}
-	return h, nil
+	return held{}, &TooLargeError{Size: size, Limit: MaxCookie}
 }

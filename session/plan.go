@@ -6,7 +6,7 @@ import "heroes/session/internal/values"
 type facts struct {
 	brought brought
 	intent  intent
-	change  change // from what is to be kept of the stored session
+	change  change // from the stored values, or from nothing if the session ends
 	empty   bool   // the session contains nothing
 	safe    bool   // the request is a GET or HEAD
 	due     bool   // the stored session needs to be written anyway
@@ -72,23 +72,17 @@ func (f facts) plan() (plan, error) {
 	if f.empty {
 		return plan{remove: f.intent == wantEnd && f.brought == broughtDead}, nil
 	}
-	return plan{save: write}, nil
+	return plan{save: write, drop: f.change == optional && f.safe}, nil
 }
 
 // planReplaced is for a token that is no longer valid: whoever holds it can end the session
 // and do nothing else. The browser may have a newer cookie, so none is touched.
-func (f facts) planReplaced() (plan, error) {
-	if f.intent == wantEnd {
-		return plan{end: true}, f.refuse(f.change == changed)
+func (f facts) planReplaced() (p plan, err error) {
+	p.end = f.intent == wantEnd
+	if f.change == changed || f.intent == wantRenew || f.change == optional && !f.safe && !p.end {
+		err = ErrConflict
 	}
-	return plan{}, f.refuse(f.intent == wantRenew || f.change == changed || f.change == optional && !f.safe)
-}
-
-func (f facts) refuse(refused bool) error {
-	if refused {
-		return ErrConflict
-	}
-	return nil
+	return p, err
 }
 
 func (f facts) planLive() plan {

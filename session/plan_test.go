@@ -28,7 +28,9 @@ func Test_the_plan_of_every_request(t *testing.T) {
 	)
 	rows := []row{
 		// A visitor without a session: what is stored begins one; a dead cookie is removed on request.
-		{[]brought{broughtNothing, broughtDead}, anyIntent, anyChange, no, either, either, plan{save: write}, nil},
+		{[]brought{broughtNothing, broughtDead}, anyIntent, []change{same, changed}, no, either, either, plan{save: write}, nil},
+		{[]brought{broughtNothing, broughtDead}, anyIntent, []change{optional}, no, no, either, plan{save: write}, nil},
+		{[]brought{broughtNothing, broughtDead}, anyIntent, []change{optional}, no, yes, either, plan{save: write, drop: true}, nil},
 		{[]brought{broughtNothing}, anyIntent, anyChange, yes, either, either, plan{}, nil},
 		{[]brought{broughtDead}, []intent{wantKeep, wantRenew}, anyChange, yes, either, either, plan{}, nil},
 		{[]brought{broughtDead}, []intent{wantEnd}, anyChange, yes, either, either, plan{remove: true}, nil},

@@ -588,7 +588,8 @@ func Test_08_shorter_timeouts_hold_from_the_next_use_on(t *testing.T) {
 		v := visitor{t: t, store: newStore(t, Options{IdleTimeout: -1})}
 		v.set("n", 0)
 		v.store = newStore(t, Options{IdleTimeout: time.Hour, Lifetime: 3 * time.Hour})
-		v.set("n", 1)
+		require.Len(t, setCookies(v.visit(look)), 1)
+		require.Empty(t, setCookies(v.visit(look)))
 		kept := v.cookie
 		time.Sleep(time.Hour)
 		require.Empty(t, v.values())

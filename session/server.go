@@ -44,8 +44,8 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// within limits a step's time. A visitor who leaves does not stop it halfway.
-func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+// limited limits a step's time. A visitor who leaves does not stop it halfway.
+func limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), limit)
 }
 
@@ -71,7 +71,7 @@ func (k onServer) load(ctx context.Context, name, value string) (held, Reason, e
 
 // read loads and opens a session's record, whatever its verifier.
 func (k onServer) read(ctx context.Context, name string, id Key) (held, Reason, error) {
-	ctx, cancel := within(ctx, loadTime)
+	ctx, cancel := limited(ctx, loadTime)
 	defer cancel()
 	at := time.Now() // before the backend tells the time, so that no time is gained
 	record, expires, now, err := k.options.Backend.Load(ctx, id)
@@ -102,19 +102,19 @@ func (s *Store) openRecord(name string, id Key, record []byte, expires, now time
 	if c.ends.IsZero() {
 		c.ends = written.Add(c.lifetime)
 	}
-	c = c.after(max(0, now.Sub(written)))
-	c.lifetime = c.ends.Sub(now)
-	c = c.within(s.options)
-	c.ends = now.Add(c.lifetime)
-	return held{content: c, record: record, secret: secret, size: len(record)}, c.reason()
+	h := held{content: c.after(max(0, now.Sub(written))), record: record, secret: secret}
+	h.lifetime = c.ends.Sub(now)
+	h.cap(s.options)
+	h.ends = now.Add(h.lifetime)
+	return h, h.reason()
 }
 
 func (k onServer) check(v *visit, _ plan, _ string) error {
 	return checkCookie(v.newCookie(held{}))
 }
 
-func (k onServer) save(ctx context.Context, v *visit, p plan, now string) (held, error) {
-	if err := k.check(v, p, now); err != nil {
+func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
+	if err := k.check(v, p, encoded); err != nil {
 		return held{}, err
 	}
 	if p.end {
@@ -125,22 +125,24 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, now string) (held,
 	switch {
 	case p.save == none:
 		return held{}, nil
-	case p.save == touch:
-		return k.touch(ctx, v, now)
 	case p.end || v.brought != broughtLive:
-		return k.create(ctx, v, p, now)
+		h, err := k.create(ctx, v, p, encoded)
+		if err != nil && p.end {
+			v.emit(ctx, Event{Kind: Destroyed, ID: v.held.id.String()})
+		}
+		return h, err
 	}
-	return k.update(ctx, v, p, now)
+	return k.update(ctx, v, p, encoded)
 }
 
 // create writes the first record of a session. If the reply is lost, it is not sent again:
 // it could arrive after the session has ended, and bring it back.
-func (k onServer) create(ctx context.Context, v *visit, p plan, now string) (held, error) {
+func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
 	h := held{content: v.content(p, time.Now()), at: time.Now(), value: v.fresh().token}
-	h.verifier, h.values = v.fresh().verifier, now
+	h.verifier, h.values = v.fresh().verifier, encoded
 	k.seal(v.session.Name(), &h)
 
-	step, cancel := within(ctx, commitTime)
+	step, cancel := limited(ctx, commitTime)
 	defer cancel()
 	created, err := k.options.Backend.Swap(step, h.id, nil, h.record, h.left())
 	if err != nil {
@@ -155,30 +157,20 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, now string) (hel
 	return h, nil
 }
 
-// touch writes the session again, to extend its idle timeout or under the newest secret. A
-// request that came first has done that, too; an outage shows in the next request.
-func (k onServer) touch(ctx context.Context, v *visit, now string) (held, error) {
-	h, ok, err := k.try(ctx, v, v.held, identity{token: v.held.value, verifier: v.held.verifier}, now)
-	if err != nil {
-		v.emit(ctx, Event{Kind: Unreachable, Err: err})
-	}
-	if !ok {
-		return held{}, errDropped
-	}
-	return h, nil
-}
-
 // update saves what changed on top of what other requests have saved, and gives the session a
 // new token if the plan says so.
-func (k onServer) update(ctx context.Context, v *visit, p plan, now string) (held, error) {
+func (k onServer) update(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
 	as := identity{token: v.held.value, verifier: v.held.verifier}
 	if p.save == renew {
 		selector, _ := strict.DecodeString(v.held.value)
 		as = newIdentity(selector[:selectorSize])
 	}
-	h, ok, err := k.try(ctx, v, v.held, as, now)
+	h, ok, err := k.try(ctx, v, v.held, as, encoded)
+	if p.save == touch && !ok { // a request that came first has done it, too; an outage will show
+		return held{}, errDropped
+	}
 	if _, lost := err.(lostReply); !ok && (err == nil || lost) {
-		h, err = k.tryAgain(ctx, v, as, now, err)
+		h, err = k.tryAgain(ctx, v, as, encoded, err)
 	}
 	if p.drop && (errors.Is(err, ErrConflict) || errors.Is(err, ErrContended)) {
 		err = errDropped
@@ -189,7 +181,7 @@ func (k onServer) update(ctx context.Context, v *visit, p plan, now string) (hel
 // tryAgain goes on when another request came first. The requests of this process take turns,
 // so that only processes contend. If a reply was lost, the change may have been made: then a
 // conflict is no proof that it was not, and the answer is that of an outage.
-func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, now string, lost error) (held, error) {
+func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded string, lost error) (held, error) {
 	release, err := k.turn(ctx, v.held.id)
 	if err != nil {
 		return held{}, cmp.Or(lost, err)
@@ -204,7 +196,7 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, now strin
 		if reason != "" || latest.verifier != v.held.verifier && latest.verifier != as.verifier {
 			return held{}, cmp.Or(lost, ErrConflict)
 		}
-		h, ok, err := k.try(ctx, v, latest, as, now)
+		h, ok, err := k.try(ctx, v, latest, as, encoded)
 		if reply, again := err.(lostReply); again {
 			lost, err = reply, nil
 		}
@@ -215,16 +207,19 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, now strin
 	return held{}, cmp.Or(lost, ErrContended)
 }
 
-// try replaces latest by its successor: with the changes that lead from what the request
+// try replaces latest with its successor: with the changes that lead from what the request
 // loaded to now, and the token of as. It returns the zero held if no value is left.
-func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, now string) (held, bool, error) {
+func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, encoded string) (held, bool, error) {
 	h := latest
 	h.content, h.at, h.value = latest.touched(k.options, time.Now()), time.Now(), as.token
 	if as.verifier != latest.verifier {
 		h.verifier, h.grace = as.verifier, k.options.Grace
 	}
-	if h.values = values.Merge(latest.values, v.held.values, now); len(h.values) > MaxValues {
+	if h.values = values.Merge(latest.values, v.held.values, encoded); len(h.values) > MaxValues {
 		return held{}, false, &TooLargeError{Limit: MaxValues}
+	}
+	if _, err := values.Decode(h.values); h.values != encoded && err != nil {
+		return held{}, false, fmt.Errorf("session: another process has stored a type that this one does not know: %w", err)
 	}
 	if h.values == "" {
 		ok, err := k.swap(ctx, h.id, latest.record, k.endMark(v.session.Name(), h.id), k.options.Grace)
@@ -237,7 +232,7 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, n
 
 // turn waits until it is this request's turn to change the session again.
 func (k onServer) turn(ctx context.Context, id Key) (release func(), err error) {
-	ctx, cancel := within(ctx, commitTime)
+	ctx, cancel := limited(ctx, commitTime)
 	defer cancel()
 	turn := k.turns[int(id[0])%len(k.turns)]
 	select {
@@ -252,7 +247,7 @@ func (k onServer) turn(ctx context.Context, id Key) (release func(), err error) 
 func (k onServer) seal(name string, h *held) {
 	h.content = h.after(0)
 	h.record = k.keys.seal(h.encode(), purpose(kindRecord, name, h.id[:]))
-	h.secret, h.size = 0, len(h.record)
+	h.secret, h.longer = 0, false
 }
 
 // A lostReply is the error of a swap that may have been made, and replaced by another.
@@ -263,7 +258,7 @@ func (l lostReply) Unwrap() error { return l.error }
 // swap replaces a session's record. After an error it tries once more: the backend recognises
 // a change whose reply was lost.
 func (k onServer) swap(ctx context.Context, id Key, old, next []byte, ttl time.Duration) (bool, error) {
-	ctx, cancel := within(ctx, commitTime)
+	ctx, cancel := limited(ctx, commitTime)
 	defer cancel()
 	ok, err := k.options.Backend.Swap(ctx, id, old, next, ttl)
 	if err == nil {
@@ -282,7 +277,7 @@ func (k onServer) swap(ctx context.Context, id Key, old, next []byte, ttl time.D
 // end puts an end mark in the session's place, regardless of concurrent changes. It can be
 // repeated: no ID is ever used again.
 func (s *Store) end(ctx context.Context, name string, id Key) (err error) {
-	ctx, cancel := within(ctx, commitTime)
+	ctx, cancel := limited(ctx, commitTime)
 	defer cancel()
 	for range 2 {
 		if err = s.options.Backend.Put(ctx, id, s.endMark(name, id), s.options.Grace); err == nil {

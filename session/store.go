@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"encoding"
 	"errors"
@@ -54,13 +55,13 @@ type Options struct {
 	// browser sends the cookie over https only.
 	Insecure bool
 
-	// OnEvent is called for each Event, in the request's goroutine. It must not call the Store
-	// for that request. Default: Lost and Unreachable are logged to slog.Default.
+	// OnEvent is called for each Event, in the goroutine that caused it. It must not call the
+	// Store for that request. Default: Lost and Unreachable are logged to slog.Default.
 	OnEvent func(context.Context, Event)
 }
 
-// A Store is a sessions.Store of gorilla's that keeps sessions sealed, in cookies or on a
-// server. Any number of goroutines may use it.
+// A Store is a gorilla sessions.Store that keeps sessions sealed, in cookies or on a server.
+// Any number of goroutines may use it.
 type Store struct {
 	keys    keyring
 	options Options
@@ -78,14 +79,14 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 		return nil, err
 	}
 	o := &options
-	o.IdleTimeout = withDefault(o.IdleTimeout, 24*time.Hour)
-	o.Lifetime = withDefault(o.Lifetime, 720*time.Hour)
-	o.Grace = withDefault(o.Grace, 10*time.Second)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, 24*time.Hour)
+	o.Lifetime = cmp.Or(o.Lifetime, 720*time.Hour)
+	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	if o.Lifetime < time.Second || o.Grace < time.Second || (o.IdleTimeout > 0 && o.IdleTimeout < time.Second) {
 		return nil, errors.New("session: Lifetime, Grace and IdleTimeout must be at least a second (an IdleTimeout below zero means never)")
 	}
-	o.Path = withDefault(o.Path, "/")
-	o.SameSite = withDefault(o.SameSite, http.SameSiteLaxMode)
+	o.Path = cmp.Or(o.Path, "/")
+	o.SameSite = cmp.Or(o.SameSite, http.SameSiteLaxMode)
 	if o.OnEvent == nil {
 		o.OnEvent = logFaults
 	}
@@ -98,17 +99,10 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	return s, nil
 }
 
-func withDefault[T comparable](value, standard T) T {
-	var zero T
-	if value == zero {
-		return standard
-	}
-	return value
-}
-
 // Register lets sessions store values of v's type, under a name that must never change. The
 // type must implement encoding.BinaryMarshaler, and a pointer to it
-// encoding.BinaryUnmarshaler; Register panics otherwise. Call it from init, in every program
+// encoding.BinaryUnmarshaler; Register panics otherwise. Equal values must have equal binary
+// forms. Call Register from init, in every program
 // that shares the sessions: one without it cannot open a session with such a value.
 //
 //	session.Register("uuid", uuid.UUID{})
@@ -139,7 +133,7 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	return v.session, v.err
 }
 
-// visit returns the session of that name, and loads it at first.
+// visit returns the session of that name, and loads it on first use.
 func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error) {
 	v := x.find(name)
 	switch {
@@ -154,14 +148,17 @@ func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error)
 	if x.begun {
 		return nil, ErrTooLate
 	}
-	v = newVisit(s, sessions.NewSession(s, name))
+	v = &visit{store: s}
+	v.use(sessions.NewSession(s, name))
+	v.session.IsNew = true
 	x.visits = append(x.visits, v)
 	v.load(r)
 	return v, nil
 }
 
 // Save checks that the session can be saved. The errors are *TypeError, *TooLargeError,
-// ErrUnavailable, ErrConflict and ErrTooLate. Behind Handler, the response's first byte then
+// ErrUnavailable, ErrConflict, ErrContended, ErrTooLate, and those of a cookie that no browser
+// would keep and of a value whose binary form cannot be made. Behind Handler, the response's first byte then
 // saves what the session contains at that moment, and writes the cookie once. Without
 // Handler, Save itself does both, and replaces the cookie that an earlier Save wrote. A
 // session object that was made by hand takes the place of the request's session.
@@ -174,7 +171,11 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 		return err
 	}
 	v.use(session)
-	return x.save(r.Context(), v, w.Header())
+	if x.handled {
+		return x.save(r.Context(), v, w.Header())
+	}
+	v.mark(w.Header())
+	return x.fault(v, v.commit(r.Context(), w.Header(), x.safe))
 }
 
 // Renew replaces the session's token and keeps its values, against session fixation (OWASP
@@ -241,7 +242,7 @@ type Info struct {
 	LifetimeLeft time.Duration // until it ends even if it is used
 }
 
-// Info describes the session as the request brought it.
+// Info describes the session as it was loaded or last saved.
 func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
 	info := Info{New: true, OnServer: s.options.Backend != nil, Secrets: len(s.keys)}
 	x := Of(r)
@@ -258,7 +259,7 @@ func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
 	h := v.held
 	now := h.after(time.Since(h.at))
 	info.New = false
-	info.Size, info.Secret = h.size, h.secret
+	info.Size, info.Secret = cmp.Or(len(h.record), len(h.value)), h.secret
 	info.Created, info.LastUse = h.created, h.used
 	info.IdleLeft, info.LifetimeLeft = now.left(), now.lifetime
 	return info

@@ -25,7 +25,7 @@ type visit struct {
 	held    held     // the session as it is stored, if it is live
 	intent  intent   // what is to happen besides storing the values
 	next    identity // of the session that a first save makes
-	saved   string   // the encoded values that the response stands for
+	saved   string   // the encoded values that the response reflects
 	settled bool     // it was committed
 	cookie  string   // the Set-Cookie line in the response, or ""
 	err     error    // why the session could not be loaded
@@ -58,7 +58,7 @@ type held struct {
 	value  string    // of the cookie
 	record []byte    // what the backend stores
 	secret int       // index of the secret that sealed it
-	size   int       // of what is sealed, in bytes
+	longer bool      // it was allowed more time than the options allow now
 }
 
 // An identity is what a session is known by. The token, in the cookie of a session on a
@@ -91,13 +91,6 @@ func identityOf(token []byte) identity {
 
 // String returns the key as a session's ID is written: 32 hexadecimal digits.
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
-
-func newVisit(s *Store, session *sessions.Session) *visit {
-	v := &visit{store: s}
-	session.IsNew = true
-	v.use(session)
-	return v
-}
 
 // use makes session the one that the application reads and changes. If it was made by hand, it
 // gets the Store's options.
@@ -172,7 +165,7 @@ func (v *visit) open(ctx context.Context, c *http.Cookie) (Reason, error) {
 func sent(r *http.Request, name string) bool {
 	return slices.ContainsFunc(r.Header["Cookie"], func(line string) bool {
 		for cookie := range strings.SplitSeq(line, ";") {
-			if sent, _, _ := strings.Cut(cookie, "="); strings.TrimSpace(sent) == name {
+			if found, _, _ := strings.Cut(cookie, "="); strings.TrimSpace(found) == name {
 				return true
 			}
 		}
@@ -218,8 +211,8 @@ func (v *visit) encoded() (string, error) {
 // gone reports whether the application removes the session the way gorilla's users do.
 func (v *visit) gone() bool { return v.session.Options.MaxAge < 0 }
 
-// pending reports whether the application wants something that the response does not stand
-// for.
+// pending reports whether the application wants something that the response does not
+// reflect.
 func (v *visit) pending() bool {
 	if v.gone() {
 		return v.saved != ""
@@ -227,13 +220,14 @@ func (v *visit) pending() bool {
 	return v.intent != wantKeep || !values.Same(v.saved, v.session.Values)
 }
 
-// plan returns what is to be done, and the encoded values that it is to be done with.
-func (v *visit) plan(safe bool) (plan, string, error) {
-	now, err := v.encoded()
+// plan returns what is to be done, and the encoded values that it is to be done with. A late
+// response extends no idle timeout.
+func (v *visit) plan(safe, late bool) (plan, string, error) {
+	encoded, err := v.encoded()
 	if err != nil {
 		return plan{}, "", err
 	}
-	f := facts{brought: v.brought, intent: v.intent, safe: safe, empty: now == "", due: v.due()}
+	f := facts{brought: v.brought, intent: v.intent, safe: safe, empty: encoded == "", due: !late && v.due()}
 	base := v.held.values
 	if v.gone() {
 		f.intent = wantEnd
@@ -241,28 +235,28 @@ func (v *visit) plan(safe bool) (plan, string, error) {
 	if f.intent == wantEnd || v.brought != broughtLive {
 		base = ""
 	}
-	f.change = changeOf(base, now)
+	f.change = changeOf(base, encoded)
 	p, err := f.plan()
 	if err != nil && v.brought == broughtReplaced {
 		err = delayed{err, v.held.after(time.Since(v.held.at)).grace}
 	}
-	return p, now, err
+	return p, encoded, err
 }
 
-// due reports whether the session is to be stored although nothing in it changed: half of
-// its idle timeout has passed, or an older secret sealed it.
+// due reports whether the session is to be stored although nothing in it changed: half of its
+// idle timeout has passed, an older secret sealed it, or the options now allow it less time.
 func (v *visit) due() bool {
 	timeout := v.store.options.IdleTimeout
-	return v.brought == broughtLive && (v.held.secret > 0 || timeout > 0 && v.held.idle <= timeout/2)
+	return v.brought == broughtLive && (v.held.secret > 0 || v.held.longer || timeout > 0 && v.held.idle <= timeout/2)
 }
 
 // check reports why the session cannot be saved, as far as that shows without I/O.
 func (v *visit) check(safe bool) error {
-	p, now, err := v.plan(safe)
-	if err != nil || p == (plan{}) {
+	p, encoded, err := v.plan(safe, false)
+	if err != nil || p == (plan{}) || p.save == touch {
 		return err
 	}
-	return v.store.keeper.check(v, p, now)
+	return v.store.keeper.check(v, p, encoded)
 }
 
 // commit carries out the plan and writes the cookie into header, if the browser needs one.
@@ -270,54 +264,53 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	if v.settled && !v.pending() {
 		return nil
 	}
-	p, now, refused := v.plan(safe)
-	if p == (plan{}) {
-		if refused == nil {
-			v.intent, v.saved, v.settled = wantKeep, now, true
-		}
+	late := errors.Is(ctx.Err(), context.DeadlineExceeded)
+	p, encoded, refused := v.plan(safe, late)
+	switch {
+	case p == (plan{}) && refused == nil:
+		v.intent, v.saved, v.settled = wantKeep, encoded, true
+		return nil
+	case p == (plan{}):
 		return refused
-	}
-	if err := ctx.Err(); errors.Is(err, context.DeadlineExceeded) { // the visitor is told that it was too late
-		return err
+	case late: // the visitor is told so
+		return ctx.Err()
 	}
 	before := v.held
-	if err := v.carryOut(ctx, p, now); err != nil {
+	if err := v.carryOut(ctx, p, encoded); err != nil {
 		return err
 	}
 	if v.held.value != before.value || p.remove {
 		v.writeCookie(header, v.newCookie(v.held))
 	}
-	v.report(ctx, p, before)
+	v.announce(ctx, p, before)
 	v.intent, v.settled = wantKeep, true
 	return refused
 }
 
 // carryOut has the keeper do what p says, and takes over what is stored then.
-func (v *visit) carryOut(ctx context.Context, p plan, now string) error {
-	h, err := v.store.keeper.save(ctx, v, p, now)
-	if err == errDropped {
-		v.saved = now
-		return nil
-	}
-	if err != nil {
+func (v *visit) carryOut(ctx context.Context, p plan, encoded string) error {
+	h, err := v.store.keeper.save(ctx, v, p, encoded)
+	if err != nil && err != errDropped {
 		return err
 	}
-	v.held, v.saved, v.next = h, now, identity{}
-	switch {
-	case h.id != Key{}:
-		v.brought = broughtLive
-	case v.brought != broughtReplaced:
-		v.brought = broughtNothing
+	v.saved = encoded
+	if err == errDropped || v.brought == broughtReplaced {
+		return nil
 	}
-	if p.save != none && h.values != now { // the application goes on with what other requests have set
+	v.held, v.next, v.brought = h, identity{}, broughtLive
+	if h.id == (Key{}) {
+		v.brought = broughtNothing
+		return nil
+	}
+	if h.values != encoded { // the application goes on with what other requests have set
 		v.session.Values, err = values.Decode(h.values)
 		v.saved = h.values
 	}
 	return err
 }
 
-// report emits the events of a plan that was carried out.
-func (v *visit) report(ctx context.Context, p plan, before held) {
+// announce emits the events of a plan that was carried out.
+func (v *visit) announce(ctx context.Context, p plan, before held) {
 	had := before.id != Key{}
 	has := v.brought == broughtLive
 	id := before.id.String()

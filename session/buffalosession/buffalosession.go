@@ -42,9 +42,10 @@ func Middleware(next buffalo.Handler) buffalo.Handler {
 			return next(c)
 		}
 		x := session.Of(c.Request())
-		if _, known := reported.Load(store); !known && !x.Handled() {
-			reported.Store(store, true)
-			c.Logger().Error("buffalosession: changes can be lost: the application is served without its session handler; serve store.Handler(app, nil) instead of app")
+		if !x.Handled() {
+			if _, known := reported.LoadOrStore(store, true); !known {
+				c.Logger().Error("buffalosession: changes can be lost: the application is served without its session handler; serve store.Handler(app, nil) instead of app")
+			}
 		}
 		own := &context{Context: c, exchange: x}
 		x.BeforeCommit(own.keepFlash)

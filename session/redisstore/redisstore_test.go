@@ -30,7 +30,7 @@ func Test_Redis(t *testing.T) {
 	// A prefix of this run, with characters that mean something in a pattern.
 	prefix := fmt.Sprintf("heroes_test[%d]*:", os.Getpid())
 	stranger := "heroes_testx" + prefix
-	require.NoError(t, client.Set(t.Context(), stranger, "not ours", time.Minute).Err())
+	require.NoError(t, client.Set(t.Context(), stranger, "not ours", time.Hour).Err())
 	backend := redisstore.New(client, prefix)
 	backendtest.Run(t, backend)
 	backendtest.Sessions(t, backend)

@@ -9,23 +9,18 @@ import (
 
 // Decode reads what Encode wrote. The strings it returns share memory with s.
 func Decode(s string) (map[any]any, error) {
-	r := &Reader{Rest: s}
-	return r.values(), r.Err
+	r, values := Reader{Rest: s}, make(map[any]any)
+	for r.Rest != "" {
+		key := r.string()
+		values[key] = r.value(0)
+	}
+	return values, r.Err
 }
 
 // A Reader reads from the front of Rest. After an error it reads zeros.
 type Reader struct {
 	Rest string
 	Err  error
-}
-
-func (r *Reader) values() map[any]any {
-	values := make(map[any]any)
-	for r.Rest != "" {
-		key := r.string()
-		values[key] = r.value(0)
-	}
-	return values
 }
 
 func (r *Reader) fail() {

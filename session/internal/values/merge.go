@@ -54,7 +54,7 @@ func split(s string) map[string]string {
 	return all
 }
 
-// Changed returns the keys whose values differ in the two encodings, in ascending order.
+// Changed returns the keys whose values differ in the two encodings.
 func Changed(base, mine string) (keys []string) {
 	was, is := split(base), split(mine)
 	for key, value := range is {
@@ -67,7 +67,6 @@ func Changed(base, mine string) (keys []string) {
 			keys = append(keys, key)
 		}
 	}
-	slices.Sort(keys)
 	return keys
 }
 
