@@ -116,7 +116,7 @@ func (r *Reader) typ(tag byte, depth int) reflect.Type {
 	case depth > maxDepth:
 	case tag == tagSlice:
 		elem := r.typ(r.byte(), depth+1)
-		if r.Err == nil && elem != typeOf[tagUint8] { // []byte has a tag of its own
+		if r.Err == nil && elem != typeOf[byte(reflect.Uint8)] { // []byte has a tag of its own
 			return reflect.SliceOf(elem)
 		}
 	case tag == tagMap:
@@ -128,7 +128,7 @@ func (r *Reader) typ(tag byte, depth int) reflect.Type {
 		if t, ok := typeByName.Load(r.string()); ok {
 			return t.(reflect.Type)
 		}
-	case int(tag) < len(typeOf) && typeOf[tag] != nil:
+	case typeOf[tag] != nil:
 		return typeOf[tag]
 	}
 	r.fail()

@@ -22,27 +22,14 @@ import (
 	"time"
 )
 
-// The tags are part of the format.
+// A tag is part of the format. That of a type without a name of its own is its reflect.Kind.
 const (
-	tagString byte = iota + 1
-	tagBytes
-	tagBool
-	tagInt
-	tagInt8
-	tagInt16
-	tagInt32
-	tagInt64
-	tagUint
-	tagUint8
-	tagUint16
-	tagUint32
-	tagUint64
-	tagFloat32
-	tagFloat64
-	tagAny // the element type of a slice or map whose elements each bring their own
-	tagSlice
-	tagMap
-	tagNamed // a type that Register knows under the name that follows
+	tagString = byte(reflect.String)
+	tagAny    = byte(reflect.Interface) // of elements that each bring their own type
+	tagSlice  = byte(reflect.Slice)
+	tagMap    = byte(reflect.Map)
+	tagBytes  = 100
+	tagNamed  = 101 // a type that Register knows under the name that follows
 )
 
 // Max is the largest encoding of a session's values, in bytes.
@@ -64,33 +51,18 @@ type TypeError struct{ Key, Type string }
 
 func (e *TypeError) Error() string { return e.Type + " under " + e.Key }
 
-var typeOf = [...]reflect.Type{
-	tagString:  reflect.TypeFor[string](),
-	tagBytes:   reflect.TypeFor[[]byte](),
-	tagBool:    reflect.TypeFor[bool](),
-	tagInt:     reflect.TypeFor[int](),
-	tagInt8:    reflect.TypeFor[int8](),
-	tagInt16:   reflect.TypeFor[int16](),
-	tagInt32:   reflect.TypeFor[int32](),
-	tagInt64:   reflect.TypeFor[int64](),
-	tagUint:    reflect.TypeFor[uint](),
-	tagUint8:   reflect.TypeFor[uint8](),
-	tagUint16:  reflect.TypeFor[uint16](),
-	tagUint32:  reflect.TypeFor[uint32](),
-	tagUint64:  reflect.TypeFor[uint64](),
-	tagFloat32: reflect.TypeFor[float32](),
-	tagFloat64: reflect.TypeFor[float64](),
-	tagAny:     reflect.TypeFor[any](),
-}
-
-var tagOf = func() map[reflect.Type]byte {
-	tags := make(map[reflect.Type]byte, len(typeOf))
-	for tag, t := range typeOf {
-		if t != nil {
-			tags[t] = byte(tag)
-		}
+// typeOf and tagOf translate between tags and the types that need no more than a tag.
+var typeOf, tagOf = func() (map[byte]reflect.Type, map[reflect.Type]byte) {
+	types, tags := map[byte]reflect.Type{}, map[reflect.Type]byte{}
+	for _, v := range []any{"", false, 0, int8(0), int16(0), int32(0), int64(0), uint(0), uint8(0), uint16(0),
+		uint32(0), uint64(0), float32(0), float64(0)} {
+		types[byte(reflect.TypeOf(v).Kind())] = reflect.TypeOf(v)
 	}
-	return tags
+	types[tagAny], types[tagBytes] = reflect.TypeFor[any](), reflect.TypeFor[[]byte]()
+	for tag, t := range types {
+		tags[t] = tag
+	}
+	return types, tags
 }()
 
 // The types that were registered, by name and by type.

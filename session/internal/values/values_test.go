@@ -113,13 +113,13 @@ func Test_05_malformed_values_are_an_error_and_take_no_memory(t *testing.T) {
 
 func Test_05_values_that_do_not_fit_their_type_are_malformed(t *testing.T) {
 	for _, value := range []string{
-		string([]byte{tagInt8, 0x80, 0x02}),           // 128
-		string([]byte{tagUint8, 0x80, 0x02}),          // 256
-		string([]byte{tagAny, tagString, 0}),          // any is only an element
-		string([]byte{tagSlice, tagUint8, 1}),         // []byte has a tag of its own
-		string([]byte{tagNamed}) + "\x04time\x01\x00", // no time
-		string([]byte{tagNamed}) + "\x04nope\x01\x00", // no such name
-		string([]byte{tagUint64}) + strings.Repeat("\xff", 10) + "\x00",
+		string([]byte{byte(reflect.Int8), 0x80, 0x02}),   // 128
+		string([]byte{byte(reflect.Uint8), 0x80, 0x02}),  // 256
+		string([]byte{tagAny, tagString, 0}),             // any is only an element
+		string([]byte{tagSlice, byte(reflect.Uint8), 1}), // []byte has a tag of its own
+		string([]byte{tagNamed}) + "\x04time\x01\x00",    // no time
+		string([]byte{tagNamed}) + "\x04nope\x01\x00",    // no such name
+		string([]byte{byte(reflect.Uint64)}) + strings.Repeat("\xff", 10) + "\x00",
 		strings.Repeat(string([]byte{tagSlice}), 40) + string([]byte{tagString, 0}),
 		string([]byte{0}), string([]byte{99, 0}),
 	} {
