@@ -19,7 +19,6 @@ import (
 
 	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/buffalo/render"
-	"github.com/gobuffalo/logger"
 	"github.com/gofrs/uuid"
 	"github.com/gorilla/sessions"
 	"github.com/stretchr/testify/require"
@@ -50,9 +49,8 @@ func open(t *testing.T, memory *backendtest.Memory) *program {
 	var err error
 	p.store, err = session.New([][]byte{[]byte(session.NewSecret())}, options)
 	p.NoError(err)
-	l := logger.New(logger.DebugLevel)
-	l.(interface{ SetOutput(w io.Writer) }).SetOutput(&p.log)
-	p.app = buffalo.New(buffalo.Options{Env: "test", SessionStore: p.store, SessionName: name, Logger: l})
+	p.app = buffalo.New(buffalo.Options{Env: "test", SessionStore: p.store, SessionName: name})
+	p.app.Logger.(interface{ SetOutput(io.Writer) }).SetOutput(&p.log)
 	p.app.Middleware.Remove(buffalo.RequestLogger)
 	p.app.Use(buffalosession.Middleware)
 	p.app.Use(func(next buffalo.Handler) buffalo.Handler {
