@@ -60,12 +60,13 @@ func (v *visit) writeCookie(header http.Header, c *http.Cookie) {
 }
 
 // mark tells caches that the response depends on the session's cookie and, if the request
-// brought one, that it is for this visitor alone (RFC 9111, section 5.2.2).
+// brought one or the response sets it, that it is for this visitor alone (RFC 9111, section
+// 5.2.2).
 func (v *visit) mark(header http.Header) {
 	if !lists(header["Vary"], "Cookie") {
 		header.Add("Vary", "Cookie")
 	}
-	if v.brought != broughtNothing {
+	if v.brought != broughtNothing || v.cookie != "" {
 		keepPrivate(header)
 	}
 }

@@ -17,10 +17,11 @@
 // saved only when Save is called.
 //
 //  1. A visitor who stored nothing gets no cookie and leaves no record.
-//  2. A response whose session did not change sets no cookie, except to extend the idle
-//     timeout of a session in a cookie, once half of it has passed.
-//  3. A response sets the session's cookie at most once, whatever the program does (RFC 6265,
-//     section 4.1.1). Two Stores need different cookie names.
+//  2. A response whose session did not change sets no cookie, except for a session in a cookie:
+//     to extend the idle timeout once half of it has passed, and after the secrets or the
+//     timeouts were changed.
+//  3. A response sets the session's cookie at most once, however the program gets, makes and
+//     saves its sessions (RFC 6265, section 4.1.1). Two Stores need different cookie names.
 //  4. An emptied session removes the cookie, with the attributes it was set with. An
 //     application that changes a session's gorilla Options must do so in every request.
 //  5. A cookie that was tampered with, sealed under an unknown secret or for another name,
@@ -44,8 +45,8 @@
 //     touched.
 //  13. In a backend, every acknowledged change of overlapping requests is kept. Changes are merged
 //     key by key; for the same key the later commit wins. A request whose token was replaced
-//     before it could save stores nothing and touches no cookie. A change is then answered with
-//     409, so that it can be repeated.
+//     before it could save changes nothing and touches no cookie, unless it ends the session. A
+//     change is then answered with 409, so that it can be repeated.
 //  14. A backend stores a hash of the token and sealed values: a stolen table opens no session.
 //  15. A response that read a session says Vary: Cookie. If the request brought the session's
 //     cookie, or the response sets it, no shared cache stores the response; an application's own
@@ -69,7 +70,7 @@
 // another request came first, the changes are merged and saving starts again. Renew is such a
 // step to a new token. Destroy and Revoke put an end mark in the record's place.
 //
-// A token that was replaced, or whose session ended, is remembered for Options.Grace. A request
+// A token that was replaced, or whose session ended, is remembered for Options.Grace or longer. A request
 // that brings it reads an empty session and cannot store anything; changes that can wait (a
 // flash, a CSRF token) are dropped from a GET, and any other change is answered with 409. It can
 // sign out, which ends the session. After Grace, the token is as unknown as any. If the response

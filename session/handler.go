@@ -222,7 +222,11 @@ func (w *writer) begin(status int) bool {
 	if !first {
 		return !w.replaced
 	}
-	if err == nil || status >= http.StatusInternalServerError || status == Status(http.Header{}, err) {
+	if err == nil {
+		return true
+	}
+	own := Status(w.Header(), err)
+	if status == own || status > own && own == http.StatusInternalServerError {
 		return true
 	}
 	w.replaced = true

@@ -354,6 +354,21 @@ func (unreachable) Load(context.Context, Key) ([]byte, time.Time, time.Time, err
 	return nil, time.Time{}, time.Time{}, io.ErrUnexpectedEOF
 }
 
+func Test_12_an_outage_is_503_whatever_the_application_makes_of_the_error(t *testing.T) {
+	store := newStore(t, Options{Backend: unreachable{}})
+	for _, status := range []int{200, 404, 409, 500, 502, 503} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+		r.AddCookie(&http.Cookie{Name: name, Value: newIdentity(nil).token})
+		store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err := store.Get(r, name)
+			require.ErrorIs(t, err, ErrUnavailable)
+			http.Error(w, "the application's own", status)
+		}), nil).ServeHTTP(w, r)
+		require.Equal(t, http.StatusServiceUnavailable, w.Code, status)
+		require.Equal(t, "5", w.Header().Get("Retry-After"), status)
+	}
+}
+
 func Test_16_the_applications_own_answer_to_a_conflict_leaves_as_it_is(t *testing.T) {
 	store := newStore(t, Options{Backend: unreachable{}})
 	w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil)

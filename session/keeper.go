@@ -94,7 +94,7 @@ func (k inCookie) check(v *visit, p plan, encoded string) error {
 	return err
 }
 
-func (k inCookie) save(_ context.Context, v *visit, p plan, encoded string) (held, error) {
+func (k inCookie) save(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
 	h := held{}
 	if encoded != "" && p.save != none {
 		h.at = time.Now()
@@ -113,7 +113,8 @@ func (k inCookie) save(_ context.Context, v *visit, p plan, encoded string) (hel
 	switch {
 	case size <= MaxCookie:
 		return h, nil
-	case p.save == touch: // the cookie's attributes have become longer
+	case p.save == touch: // the cookie's attributes have become longer; the page can do without
+		v.emit(ctx, Event{Kind: Lost, Err: &TooLargeError{Size: size, Limit: MaxCookie}})
 		return held{}, errDropped
 	}
 	return held{}, &TooLargeError{Size: size, Limit: MaxCookie}

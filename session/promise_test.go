@@ -312,6 +312,23 @@ func Test_07_every_byte_of_the_nonce_is_random(t *testing.T) {
 	}
 }
 
+func Test_07_what_is_sealed_opens_for_its_own_purpose_only(t *testing.T) {
+	keys := newStore(t, Options{}).keys
+	type of struct {
+		kind byte
+		name string
+		id   string
+	}
+	purposes := []of{{kindCookie, "a", ""}, {kindCookie, "b", ""}, {kindRecord, "a", "1"}, {kindRecord, "a", "2"}, {kindRecord, "b", "1"}, {kindEnd, "a", "1"}, {kindEnd, "a", "2"}}
+	for _, sealed := range purposes {
+		box := keys.seal([]byte("text"), purpose(sealed.kind, sealed.name, []byte(sealed.id)))
+		for _, opened := range purposes {
+			_, _, err := keys.open(box, purpose(opened.kind, opened.name, []byte(opened.id)))
+			require.Equal(t, sealed == opened, err == nil, "sealed for %v, opened for %v", sealed, opened)
+		}
+	}
+}
+
 func Test_08_a_session_lasts_a_day_without_use_and_thirty_with(t *testing.T) {
 	s := newStore(t, Options{})
 	require.Equal(t, 24*time.Hour, s.options.IdleTimeout)
@@ -598,6 +615,18 @@ func Test_08_shorter_timeouts_hold_from_the_next_use_on(t *testing.T) {
 	})
 }
 
+func Test_08_a_timeout_that_was_lifted_holds_no_longer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := visitor{t: t, store: newStore(t, Options{IdleTimeout: time.Hour})}
+		v.set("n", 0)
+		v.store = newStore(t, Options{IdleTimeout: -1})
+		require.Len(t, setCookies(v.visit(look)), 1)
+		time.Sleep(100 * time.Hour)
+		require.Empty(t, setCookies(v.visit(look)))
+		require.Equal(t, 0, v.values()["n"])
+	})
+}
+
 func Test_11_a_session_in_a_cookie_keeps_its_ID(t *testing.T) {
 	v := visitor{t: t, store: newStore(t, Options{})}
 	id := func() (id string) {
@@ -694,6 +723,18 @@ func Test_15_what_keeps_a_response_from_shared_caches_is_respected(t *testing.T)
 		})
 		require.Equal(t, want, res.Header.Get("Cache-Control"), said)
 	}
+}
+
+func Test_15_a_response_that_removes_the_cookie_is_not_for_caches(t *testing.T) {
+	v := visitor{t: t, store: newStore(t, Options{})}
+	v.set("name", "Superman")
+	res := v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		require.NoError(t, v.store.Destroy(r, s))
+		require.NoError(t, Of(r).Respond(r, http.StatusOK, func() error { return s.Save(r, w) }))
+		w.Header().Set("Cache-Control", "public, max-age=600")
+	})
+	require.Len(t, res.Cookies(), 1)
+	require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
 }
 
 func Test_15_a_session_asked_for_after_the_first_byte_is_an_error(t *testing.T) {

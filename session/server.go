@@ -148,6 +148,7 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) 
 	if err != nil {
 		there, _, _, lost := k.options.Backend.Load(step, h.id)
 		if created = bytes.Equal(there, h.record); !created || lost != nil {
+			v.next = identity{} // the record may still arrive, and must not be taken for another's
 			return held{}, unavailable(err)
 		}
 	}

@@ -244,10 +244,11 @@ func (v *visit) plan(safe, late bool) (plan, string, error) {
 }
 
 // due reports whether the session is to be stored although nothing in it changed: half of its
-// idle timeout has passed, an older secret sealed it, or the options now allow it less time.
+// idle timeout has passed, an older secret sealed it, or the timeouts in the options have changed.
 func (v *visit) due() bool {
-	timeout := v.store.options.IdleTimeout
-	return v.brought == broughtLive && (v.held.secret > 0 || v.held.longer || timeout > 0 && v.held.idle <= timeout/2)
+	timeout := v.store.options.idle()
+	halfGone := v.held.idle <= timeout/2 // also if the timeout was set to never
+	return v.brought == broughtLive && (v.held.secret > 0 || v.held.longer || halfGone)
 }
 
 // check reports why the session cannot be saved, as far as that shows without I/O.
