@@ -153,6 +153,28 @@ func BenchmarkUnchanged(b *testing.B) {
 	}
 }
 
+// BenchmarkFirstVisit is a response that begins a session, saved twice as Buffalo does.
+func BenchmarkFirstVisit(b *testing.B) {
+	store, err := New([][]byte{[]byte(NewSecret())}, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := store.Get(r, "_heroes_session")
+		for k, v := range heroValues() {
+			s.Values[k] = v
+		}
+		_ = s.Save(r, w)
+		_ = s.Save(r, w)
+		w.WriteHeader(http.StatusSeeOther)
+	}), nil)
+	r := httptest.NewRequest("POST", "/", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(&bareWriter{http.Header{}}, r)
+	}
+}
+
 // The budgets of the design, which a benchmark would only show.
 func Test_a_hero_takes_at_most_22_allocations_and_260_bytes(t *testing.T) {
 	keys, err := newKeyring([][]byte{newSecret})

@@ -12,7 +12,7 @@ import (
 // if the application says so. For the zero held it returns one that removes itself.
 func (v *visit) newCookie(h held) *http.Cookie {
 	o, maxAge := v.session.Options, -1
-	if h.value != "" {
+	if h.id != (Key{}) {
 		left := h.lifetime
 		if v.store.options.Backend == nil { // a cookie that contains the session ends with it
 			left = h.left()

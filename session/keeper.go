@@ -90,32 +90,43 @@ func (k inCookie) load(_ context.Context, name, value string) (held, Reason, err
 const growth = 6
 
 func (k inCookie) check(v *visit, p plan, encoded string) error {
-	_, err := k.save(context.Background(), v, p, encoded)
+	_, _, err := k.prepare(v, p, encoded)
 	return err
 }
 
 func (k inCookie) save(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
-	h := held{}
+	h, plain, err := k.prepare(v, p, encoded)
+	if err != nil && p.save == touch { // the cookie's attributes have changed; the page can do without
+		v.emit(ctx, Event{Kind: Lost, Err: err})
+		return held{}, errDropped
+	}
+	if plain != nil {
+		h.value = encodeText(k.keys.seal(plain, purpose(kindCookie, v.session.Name(), nil)))
+	}
+	return h, err
+}
+
+// prepare returns the session as the cookie is to contain it, and what is to be sealed: nil if
+// there is nothing. The error says why a browser would not keep the cookie.
+func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, plain []byte, err error) {
+	size := 0
 	if encoded != "" && p.save != none {
 		h.at = time.Now()
 		h.content = v.content(p, h.at)
 		h.values = encoded
-		h.value = encodeText(k.keys.seal(h.encode(), purpose(kindCookie, v.session.Name(), nil)))
+		plain = h.encode()
+		size = strict.EncodedLen(overhead + len(plain))
 	}
 	cookie := v.newCookie(h)
 	if err := checkCookie(cookie); err != nil {
-		return held{}, err
+		return held{}, nil, err
 	}
-	size := len(cookie.String())
+	size += len(cookie.String())
 	if p.save >= write { // what was stored once can be stored again, when its times take more bytes
 		size += growth
 	}
-	switch {
-	case size <= MaxCookie:
-		return h, nil
-	case p.save == touch: // the cookie's attributes have become longer; the page can do without
-		v.emit(ctx, Event{Kind: Lost, Err: &TooLargeError{Size: size, Limit: MaxCookie}})
-		return held{}, errDropped
+	if size > MaxCookie {
+		return held{}, nil, &TooLargeError{Size: size, Limit: MaxCookie}
 	}
-	return held{}, &TooLargeError{Size: size, Limit: MaxCookie}
+	return h, plain, nil
 }

@@ -29,7 +29,7 @@ func changeOf(base, now string) change {
 	if base == now {
 		return same
 	}
-	for _, key := range values.Changed(base, now) {
+	for key := range values.Changed(base, now) {
 		if !canWait[key] {
 			return changed
 		}

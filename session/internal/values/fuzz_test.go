@@ -2,6 +2,7 @@ package values
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -21,7 +22,7 @@ func FuzzValues(f *testing.F) {
 		f.Add(string(b))
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		_ = Changed(s, "")
+		_ = slices.Collect(Changed(s, ""))
 		values, err := Decode(s)
 		if err != nil {
 			return

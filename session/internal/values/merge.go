@@ -1,6 +1,7 @@
 package values
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ func Same(s string, values map[any]any) bool {
 	n, r := 0, Reader{Rest: s}
 	for ; r.Rest != ""; n++ {
 		value, ok := values[r.string()]
-		if !ok || r.Err != nil || !r.next(value) {
+		if !ok || r.Err != nil || !r.equals(value) {
 			return false
 		}
 	}
@@ -24,8 +25,8 @@ func Same(s string, values map[any]any) bool {
 	return n == len(values)
 }
 
-// next reads the next value and reports whether it is v.
-func (r *Reader) next(v any) bool {
+// equals reads the next value and reports whether it is v.
+func (r *Reader) equals(v any) bool {
 	switch v := v.(type) {
 	case string:
 		return r.byte() == tagString && r.string() == v && r.Err == nil
@@ -42,32 +43,60 @@ func (r *Reader) next(v any) bool {
 	return ok && err == nil
 }
 
+// next reads the next key, and its value's own encoding.
+func (r *Reader) next() (key, value string) {
+	key = r.string()
+	rest := r.Rest
+	r.value(0)
+	return key, rest[:len(rest)-len(r.Rest)]
+}
+
 // split returns each value's own encoding, by key.
 func split(s string) map[string]string {
-	r, all := &Reader{Rest: s}, map[string]string{}
+	r, all := Reader{Rest: s}, map[string]string{}
 	for r.Rest != "" {
-		key := r.string()
-		rest := r.Rest
-		r.value(0)
-		all[key] = rest[:len(rest)-len(r.Rest)]
+		key, value := r.next()
+		all[key] = value
 	}
 	return all
 }
 
-// Changed returns the keys whose values differ in the two encodings.
-func Changed(base, mine string) (keys []string) {
-	was, is := split(base), split(mine)
-	for key, value := range is {
-		if old, ok := was[key]; !ok || old != value {
-			keys = append(keys, key)
+// Changed yields the keys whose values differ in the two encodings, in ascending order.
+func Changed(base, mine string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		was, is := Reader{Rest: base}, Reader{Rest: mine}
+		var oldKey, oldValue, key, value string
+		readOld, read := true, true
+		for {
+			if readOld && was.Rest != "" {
+				oldKey, oldValue = was.next()
+				readOld = false
+			}
+			if read && is.Rest != "" {
+				key, value = is.next()
+				read = false
+			}
+			switch {
+			case readOld && read:
+				return
+			case !readOld && !read && oldKey == key:
+				if oldValue != value && !yield(key) {
+					return
+				}
+				readOld, read = true, true
+			case read || !readOld && oldKey < key: // it was deleted
+				if !yield(oldKey) {
+					return
+				}
+				readOld = true
+			default: // it is new
+				if !yield(key) {
+					return
+				}
+				read = true
+			}
 		}
 	}
-	for key := range was {
-		if _, ok := is[key]; !ok {
-			keys = append(keys, key)
-		}
-	}
-	return keys
 }
 
 // Merge returns latest with the changes that lead from base to mine.
@@ -76,7 +105,7 @@ func Merge(latest, base, mine string) string {
 		return mine
 	}
 	merged, is := split(latest), split(mine)
-	for _, key := range Changed(base, mine) {
+	for key := range Changed(base, mine) {
 		if value, ok := is[key]; ok {
 			merged[key] = value
 		} else {

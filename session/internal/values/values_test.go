@@ -3,6 +3,7 @@ package values
 import (
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,5 +126,33 @@ func Test_05_values_that_do_not_fit_their_type_are_malformed(t *testing.T) {
 	} {
 		_, err := Decode("\x01k" + value)
 		require.ErrorIs(t, err, errMalformed, "%q", value)
+	}
+}
+
+func Test_13_changes_are_found_and_merged_key_by_key(t *testing.T) {
+	encode := func(keys string) string { // "a1 b2": each a key and its value
+		values := map[any]any{}
+		for _, pair := range strings.Fields(keys) {
+			values[pair[:1]] = pair[1:]
+		}
+		b, err := Encode(nil, values)
+		require.NoError(t, err)
+		return string(b)
+	}
+	for _, row := range []struct{ latest, base, mine, changed, merged string }{
+		{"a1", "a1", "a1", "", "a1"},
+		{"a1", "a1", "a2", "a", "a2"},
+		{"a1 z9", "a1", "a2", "a", "a2 z9"},
+		{"a1 b1 z9", "a1 b1", "b1", "a", "b1 z9"},
+		{"a1 b1 z9", "a1 b1", "a1", "b", "a1 z9"},
+		{"b1 c1", "b1", "a1 b1 c2", "ac", "a1 b1 c2"},
+		{"", "b1", "a1 c1", "abc", "a1 c1"},
+		{"a1 b2", "", "b1 d1", "bd", "a1 b1 d1"},
+		{"z9", "a1 b1 c1", "", "abc", "z9"},
+		{"", "", "", "", ""},
+	} {
+		changed := strings.Join(slices.Collect(Changed(encode(row.base), encode(row.mine))), "")
+		require.Equal(t, row.changed, changed, "%v", row)
+		require.Equal(t, encode(row.merged), Merge(encode(row.latest), encode(row.base), encode(row.mine)), "%v", row)
 	}
 }
