@@ -61,39 +61,21 @@ func split(s string) map[string]string {
 	return all
 }
 
-// Changed yields the keys whose values differ in the two encodings, in ascending order.
+// Changed yields the keys whose values differ in the two encodings.
 func Changed(base, mine string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		was, is := Reader{Rest: base}, Reader{Rest: mine}
-		var oldKey, oldValue, key, value string
-		readOld, read := true, true
-		for {
-			if readOld && was.Rest != "" {
-				oldKey, oldValue = was.next()
-				readOld = false
-			}
-			if read && is.Rest != "" {
-				key, value = is.next()
-				read = false
-			}
-			switch {
-			case readOld && read:
+		was := split(base)
+		for r := (Reader{Rest: mine}); r.Rest != ""; {
+			key, value := r.next()
+			old, ok := was[key]
+			delete(was, key)
+			if (!ok || old != value) && !yield(key) {
 				return
-			case !readOld && !read && oldKey == key:
-				if oldValue != value && !yield(key) {
-					return
-				}
-				readOld, read = true, true
-			case read || !readOld && oldKey < key: // it was deleted
-				if !yield(oldKey) {
-					return
-				}
-				readOld = true
-			default: // it is new
-				if !yield(key) {
-					return
-				}
-				read = true
+			}
+		}
+		for key := range was { // they were deleted
+			if !yield(key) {
+				return
 			}
 		}
 	}
