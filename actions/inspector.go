@@ -132,9 +132,8 @@ func inspect(c buffalo.Context, cookie *http.Cookie) inspection {
 	return seen
 }
 
-// asSet returns the cookie with the attributes that it was set with. Its Max-Age was what the
-// session had left then: a cookie that contains the session ends with it, and a token lasts as
-// long as the session can.
+// asSet returns the cookie with the attributes that it was set with. A cookie that contains the
+// session expires with it; one with a token expires when the session's lifetime ends.
 func asSet(cookie *http.Cookie, o *sessions.Options, info session.Info) *http.Cookie {
 	left := info.IdleLeft + time.Since(info.LastUse)
 	if info.OnServer {

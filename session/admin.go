@@ -39,9 +39,9 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) erro
 	})
 }
 
-// Revoke ends the session with that ID and a cookie of that name, at once, in every process
-// and regardless of requests under way. It reports whether there was one. A session that was
-// never saved cannot begin for Options.Grace.
+// Revoke ends the session with that ID and a cookie of that name, at once, in every process and
+// regardless of requests in progress. It reports whether there was one. If the session has not
+// been saved yet, Revoke keeps it from beginning for Options.Grace.
 func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
 	if s.options.Backend == nil {
 		return false, ErrNoBackend

@@ -8,8 +8,8 @@ import (
 	"heroes/session/internal/values"
 )
 
-// A content is what is sealed of a session: in the cookie, or in the record on a server.
-// Apart from the values, the application cannot reach it.
+// A content is what a cookie, or a record on a server, seals of a session. The application can
+// reach only the values.
 //
 // The durations hold for the moment of writing. A reader subtracts what has elapsed since: on a
 // server by the backend's clock, so that no two processes need clocks that agree. The times of
@@ -28,7 +28,7 @@ type content struct {
 
 const forever = time.Duration(math.MaxInt64)
 
-// left returns how long the session lives unless it is used.
+// left returns the time until the session ends unless it is used.
 func (c content) left() time.Duration {
 	return min(c.idle, c.lifetime)
 }
@@ -43,8 +43,8 @@ func (c content) after(d time.Duration) content {
 	return c
 }
 
-// The fields that follow the fixed ones carry a tag each, so that a session pays only for
-// what it has. A field is a tag, its length and its bytes; tag 0 ends them.
+// Optional fields follow the fixed ones, so that a session seals only those that it has. Each is
+// a tag, a length and bytes; tag 0 ends them.
 const (
 	fieldEnd = iota
 	fieldVerifier

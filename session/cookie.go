@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// newCookie returns the cookie that leads to h, for as long as the session has left or less
-// if the application says so. For the zero held it returns one that removes itself.
+// newCookie returns the cookie that leads to h. It expires with the session, or earlier if the
+// application says so. For the zero held, newCookie returns a cookie that removes itself.
 func (v *visit) newCookie(h held) *http.Cookie {
 	o, maxAge := v.session.Options, -1
 	if h.id != (Key{}) {
@@ -48,8 +48,8 @@ func checkCookie(c *http.Cookie) error {
 	return nil
 }
 
-// writeCookie puts the cookie in place of the one that an earlier Save of this response
-// wrote: a response sets a cookie at most once (RFC 6265, section 4.1.1).
+// writeCookie sets the cookie, and removes the one that an earlier Save of this response set: a
+// response sets a cookie at most once (RFC 6265, section 4.1.1).
 func (v *visit) writeCookie(header http.Header, c *http.Cookie) {
 	if v.cookie != "" {
 		header["Set-Cookie"] = slices.DeleteFunc(header["Set-Cookie"], func(line string) bool { return line == v.cookie })
@@ -71,8 +71,8 @@ func (v *visit) mark(header http.Header) {
 	}
 }
 
-// keepPrivate keeps the response out of shared caches. It respects what the application says
-// if that does so, too.
+// keepPrivate keeps the response out of shared caches. If the application's own Cache-Control
+// does that already, keepPrivate leaves it alone.
 func keepPrivate(header http.Header) {
 	said := header["Cache-Control"]
 	quoted := slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, `"`) }) // private for some fields only

@@ -37,10 +37,10 @@
 //     any. Another type is a *TypeError of Save, and nothing is written.
 //  10. A cookie of more than MaxCookie bytes is a *TooLargeError of Save, and the browser keeps
 //     the session it had.
-//  11. A session has one ID from its first save to its end, known before that save, and in a
-//     backend one token, which Renew replaces. Once the backend has acknowledged Renew, no other
-//     token opens the session, in any process; once it has acknowledged Destroy or Revoke, none
-//     does. A session never becomes two.
+//  11. A session keeps one ID for its whole life, and the ID is known before the first save. In a
+//     backend it also has one token, which Renew replaces. Once the backend has acknowledged
+//     Renew, no other token opens the session, in any process. Once it has acknowledged Destroy
+//     or Revoke, no token does. A session never becomes two.
 //  12. While the backend cannot be reached, the answer is 503 with Retry-After, and no cookie is
 //     touched.
 //  13. In a backend, every acknowledged change of overlapping requests is kept. Changes are merged
@@ -61,23 +61,24 @@
 //
 // Without Options.Backend the cookie contains the session. Nothing needs to run besides the
 // application, but the server remembers nothing: anyone who copies a cookie can use it until it
-// expires, even after Renew or Destroy (OWASP ASVS 5.0, 7.4.1 asks for more), and of two
-// responses that overlap the later one wins with all of its values. A short IdleTimeout limits
-// both; new secrets end every session at once.
+// expires, even after Renew or Destroy (OWASP ASVS 5.0, 7.4.1 asks for more). If two responses
+// overlap, the later one wins with all of its values. A short IdleTimeout limits how long a copy
+// works; new secrets end every session at once.
 //
 // With a Backend the cookie contains a token and the backend keeps one sealed record per
 // session. Saving replaces the record that was read with its successor, in one atomic step; if
-// another request came first, the changes are merged and saving starts again. Renew is such a
-// step to a new token. Destroy and Revoke put an end mark in the record's place.
+// another request came first, saving merges the changes and tries again. Renew is such a step
+// with a new token. Destroy and Revoke put an end mark in the record's place.
 //
-// A token that was replaced, or whose session ended, is remembered for Options.Grace or longer. A request
-// that brings it reads an empty session and cannot store anything; changes that can wait (a
-// flash, a CSRF token) are dropped from a GET, and any other change is answered with 409. It can
-// sign out, which ends the session. After Grace, the token is as unknown as any. If the response
-// to a renewal never reaches the browser, the session is over for that browser.
+// The backend remembers for at least Options.Grace that a token was replaced, or that its session
+// ended. Until then, a request with that token reads an empty session and cannot store anything.
+// A GET drops changes that can wait, such as a flash or a CSRF token. Any other change is
+// answered with 409. Signing out ends the session. After Grace, the token is treated like an
+// unknown one. If the response to a renewal never reaches the browser, that browser has lost
+// the session.
 //
-// Durability is the backend's: a database that loses acknowledged writes, or a row restored
-// from a backup, can bring back a session that had ended.
+// Sessions are as durable as the backend. A database that loses acknowledged writes can bring
+// back a session that had ended, and so can a row restored from a backup.
 //
 // # Security considerations
 //
@@ -90,8 +91,9 @@
 // one that nobody can guess; NewSecret makes one. HKDF does not strengthen a password.
 //
 // Another host of the same domain can plant a cookie in front of the visitor's own. A Store
-// tries at most four cookies and uses the first that opens. A name that starts with "__Host-" rules that out (RFC
-// 6265bis, section 4.1.3.2). After sign-in, Renew makes a planted session useless.
+// tries at most four cookies and uses the first that opens. A name that starts with "__Host-"
+// rules out planted cookies (RFC 6265bis, section 4.1.3.2). At sign-in, Renew makes a planted
+// session useless.
 //
 // # Format
 //

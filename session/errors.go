@@ -12,7 +12,7 @@ import (
 var (
 	// ErrUnavailable reports that the sessions could not be read or written because the server
 	// that keeps them cannot be reached. The answer is 503, and the request can be repeated. If
-	// the server's reply was lost, the change may have been made; after a lost renewal, the
+	// the server's reply was lost, the change may have been saved; after a lost renewal, the
 	// visitor has to sign in again. Sessions in cookies are always available.
 	ErrUnavailable = errors.New("session: the server that keeps the sessions cannot be reached")
 
@@ -70,18 +70,25 @@ func (d delayed) Unwrap() error { return d.error }
 // 409 for ErrConflict and ErrContended, and 500 for any other. With 503 and 409 it sets
 // Retry-After in header (RFC 9110, section 10.2.3).
 func Status(header http.Header, err error) int {
-	status, after := http.StatusInternalServerError, time.Second
-	switch {
-	case errors.Is(err, ErrUnavailable):
-		status, after = http.StatusServiceUnavailable, 5*time.Second
-	case errors.Is(err, ErrConflict), errors.Is(err, ErrContended):
-		status = http.StatusConflict
-		if d, ok := errors.AsType[delayed](err); ok {
-			after = max(after, d.after)
-		}
-	default:
+	status, after := statusOf(err), time.Second
+	switch d, ok := errors.AsType[delayed](err); {
+	case status == http.StatusInternalServerError:
 		return status
+	case status == http.StatusServiceUnavailable:
+		after = 5 * time.Second
+	case ok:
+		after = max(after, d.after)
 	}
 	header.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
 	return status
+}
+
+func statusOf(err error) int {
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		return http.StatusServiceUnavailable
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrContended):
+		return http.StatusConflict
+	}
+	return http.StatusInternalServerError
 }

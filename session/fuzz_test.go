@@ -59,8 +59,8 @@ func mustDecode(t *testing.T, value string) string {
 	return string(b)
 }
 
-// FuzzContent decodes foreign bytes as the content of a session: they are refused or, encoded
-// again, mean the same.
+// FuzzContent decodes foreign bytes as the content of a session. decodeContent refuses them, or
+// the content that it returns survives being encoded and decoded again.
 func FuzzContent(f *testing.F) {
 	c := heroContent()
 	f.Add(string(c.encode()))
@@ -81,8 +81,8 @@ func FuzzContent(f *testing.F) {
 	})
 }
 
-// FuzzToken sends foreign bytes as a token: they are refused, or are the one token that was
-// stored.
+// FuzzToken parses foreign bytes as a token: only the stored token's own spelling leads to its
+// identity.
 func FuzzToken(f *testing.F) {
 	as := newIdentity(nil)
 	f.Add(as.token)

@@ -29,16 +29,20 @@ type exchangeKey struct{}
 
 // Of returns the exchange that the request belongs to.
 func Of(r *http.Request) *Exchange {
-	x, ok := r.Context().Value(exchangeKey{}).(*Exchange)
-	if !ok {
-		x = newExchange(r)
-		*r = *r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)) // as gorilla/sessions does
+	x, with := exchangeOf(r)
+	if with != r {
+		*r = *with // as gorilla/sessions does
 	}
 	return x
 }
 
-func newExchange(r *http.Request) *Exchange {
-	return &Exchange{ctx: r.Context(), safe: r.Method == http.MethodGet || r.Method == http.MethodHead}
+// exchangeOf returns the request's exchange, and the request with it in its context.
+func exchangeOf(r *http.Request) (*Exchange, *http.Request) {
+	if x, ok := r.Context().Value(exchangeKey{}).(*Exchange); ok {
+		return x, r
+	}
+	x := &Exchange{ctx: r.Context(), safe: r.Method == http.MethodGet || r.Method == http.MethodHead}
+	return x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 }
 
 // Handled reports whether a Handler saves the sessions of this exchange.
@@ -60,8 +64,8 @@ func (x *Exchange) err() error {
 	return x.failed
 }
 
-// BeforeCommit has f called before the sessions are committed, or compared with what was stored, so
-// that a framework can put into a session what it keeps elsewhere. Like Options.OnEvent, f must
+// BeforeCommit has f called before the sessions are committed, or compared with what was stored.
+// In f, a framework can put into a session what it keeps elsewhere. Like Options.OnEvent, f must
 // not call the Store.
 func (x *Exchange) BeforeCommit(f func()) { x.before = f }
 
@@ -108,15 +112,15 @@ func (x *Exchange) save(ctx context.Context, v *visit, header http.Header) (err 
 	default:
 		err = x.commit(ctx, header)
 	}
-	if err != nil && (x.failed != nil || Status(http.Header{}, err) != http.StatusInternalServerError) {
+	if err != nil && (x.failed != nil || statusOf(err) != http.StatusInternalServerError) {
 		x.strip(header)
 	}
 	return err
 }
 
-// commit saves every session of the exchange: none if one of them cannot be saved, as far as
-// that shows before. One that is saved before another fails stays saved, and its cookie leaves
-// with the answer. After an error nothing more is saved.
+// commit first checks, without I/O, that every session of the exchange can be saved, and then
+// saves them one by one. If one fails, those before it stay saved, and their cookies leave with
+// the answer. After an error nothing more is saved.
 func (x *Exchange) commit(ctx context.Context, header http.Header) error {
 	if x.before != nil && x.answer == 0 {
 		x.before()
@@ -134,7 +138,7 @@ func (x *Exchange) commit(ctx context.Context, header http.Header) error {
 func (x *Exchange) fault(v *visit, err error) error {
 	switch {
 	case err == nil:
-	case errors.Is(err, ErrConflict), errors.Is(err, ErrContended):
+	case statusOf(err) == http.StatusConflict:
 		v.emit(x.ctx, Event{Kind: Conflict, Err: err})
 	default:
 		v.emit(x.ctx, Event{Kind: Lost, Err: err})
@@ -142,8 +146,7 @@ func (x *Exchange) fault(v *visit, err error) error {
 	return err
 }
 
-// pending returns a session of which the application wants something that the response does
-// not reflect, or nil.
+// pending returns a session with a change that the response does not reflect, or nil.
 func (x *Exchange) pending() *visit {
 	if x.before != nil {
 		x.before()
@@ -156,7 +159,7 @@ func (x *Exchange) pending() *visit {
 	return nil
 }
 
-// strip takes out of the header what describes or accompanies an answer that will not leave.
+// strip removes the header fields that describe or accompany an answer that will not be sent.
 func (x *Exchange) strip(header http.Header) {
 	for _, field := range []string{"Location", "Refresh", "Set-Cookie", "Clear-Site-Data", "Etag", "Last-Modified", "Accept-Ranges",
 		"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Range", "Content-Location", "Content-Disposition"} {
@@ -170,12 +173,12 @@ func (x *Exchange) strip(header http.Header) {
 	header.Set("Cache-Control", "no-store")
 }
 
-// Handler wraps an application. It saves the sessions with the first byte of the
-// response, however that is written: rendered, redirected, written directly or as an error. A
-// response with a status of 500 or above saves nothing. If a session cannot be saved,
-// onError answers instead of the application; nil answers with the status that Status
-// returns, in plain text. A change that comes after the first byte cuts the connection, so
-// that the visitor does not take the response for a success.
+// Handler wraps an application. It saves the sessions with the first byte of the response,
+// whether the application renders, redirects, writes directly or reports an error. A response
+// with a status of 500 or above saves nothing. If a session cannot be saved, onError answers
+// instead of the application. A nil onError answers in plain text, with the status that Status
+// returns. A change after the first byte cuts the connection, so that the visitor does not
+// mistake the response for a success.
 //
 // Handler belongs outside an http.TimeoutHandler, whose answer it must see, and outside
 // middleware that recovers panics, which would hide that the connection was cut.
@@ -184,14 +187,10 @@ func (s *Store) Handler(next http.Handler, onError func(http.ResponseWriter, *ht
 		onError = answerError
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x, ok := r.Context().Value(exchangeKey{}).(*Exchange)
-		if ok && x.handled { // there is a Handler around this one
+		x, r := exchangeOf(r)
+		if x.handled { // there is a Handler around this one
 			next.ServeHTTP(w, r)
 			return
-		}
-		if !ok {
-			x = newExchange(r)
-			r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		}
 		x.handled = true
 		rw := &writer{ResponseWriter: w, request: r, exchange: x, onError: onError}
@@ -235,8 +234,8 @@ func (w *writer) begin(status int) bool {
 	return false
 }
 
-// commit commits the sessions with the first byte, unless the status says that nothing is to
-// be saved. It returns why that failed, or why a session could not be loaded.
+// commit commits the sessions with the first byte, unless the status is 500 or above. It returns
+// why that failed, or why a session could not be loaded, and whether this was the first byte.
 func (w *writer) commit(status int) (err error, first bool) {
 	x := w.exchange
 	x.mu.Lock()
@@ -306,8 +305,8 @@ func (w *writer) FlushError() error {
 // Flush makes the writer an http.Flusher.
 func (w *writer) Flush() { _ = w.FlushError() }
 
-// Hijack hands over the connection. It is an error if a session has a change that would be
-// lost, unless that change can wait.
+// Hijack hands over the connection. It returns an error if that would lose a change that cannot
+// wait.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	x := w.exchange
 	x.mu.Lock()

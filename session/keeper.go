@@ -15,15 +15,15 @@ type keeper interface {
 	// check reports why a plan cannot be carried out, as far as that shows without I/O.
 	check(v *visit, p plan, encoded string) error
 
-	// save carries out a plan with the encoded values. It returns the session as it is stored then,
-	// or the zero held if there is none. The error is errDropped if a plan that may be dropped
-	// lost a race.
+	// save carries out a plan with the encoded values. It returns the session as it is stored
+	// afterwards, or the zero held if there is none. The error is errDropped if a plan that may be
+	// dropped lost a race.
 	save(ctx context.Context, v *visit, p plan, encoded string) (held, error)
 }
 
 var errDropped = errors.New("session: dropped")
 
-// content returns what is to be sealed of the session, apart from its values.
+// content returns what the plan seals of the session, apart from its values.
 func (v *visit) content(p plan, now time.Time) content {
 	o := v.store.options
 	if p.end || v.brought != broughtLive {
@@ -32,7 +32,7 @@ func (v *visit) content(p plan, now time.Time) content {
 	return v.held.touched(o, now)
 }
 
-// touched returns the content of a session that is used now.
+// touched returns the content as it is after a use at that time.
 func (h held) touched(o Options, now time.Time) content {
 	c := h.after(now.Sub(h.at))
 	c.used, c.idle = now, o.idle()
@@ -47,13 +47,13 @@ func (o Options) idle() time.Duration {
 	return o.IdleTimeout
 }
 
-// cap allows the session no more time than the options do.
+// cap limits the time that the session has left to what the options allow.
 func (h *held) cap(o Options) {
 	h.longer = h.idle > o.idle() || h.lifetime > o.Lifetime
 	h.idle, h.lifetime = min(h.idle, o.idle()), min(h.lifetime, o.Lifetime)
 }
 
-// reason returns why a session that was opened is over: "" if it is not.
+// reason returns why the session has ended, or "" if it has not.
 func (c content) reason() Reason {
 	switch {
 	case c.lifetime <= 0:
@@ -96,7 +96,7 @@ func (k inCookie) check(v *visit, p plan, encoded string) error {
 
 func (k inCookie) save(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
 	h, plain, err := k.prepare(v, p, encoded)
-	if err != nil && p.save == touch { // the cookie's attributes have changed; the page can do without
+	if err != nil && p.save == touch { // the cookie's attributes have changed, and the page does not depend on it
 		v.emit(ctx, Event{Kind: Lost, Err: err})
 		return held{}, errDropped
 	}
@@ -106,8 +106,8 @@ func (k inCookie) save(ctx context.Context, v *visit, p plan, encoded string) (h
 	return h, err
 }
 
-// prepare returns the session as the cookie is to contain it, and what is to be sealed: nil if
-// there is nothing. The error says why a browser would not keep the cookie.
+// prepare returns the session for the cookie and the bytes to seal, or nil if there is nothing to
+// seal. The error says why browsers would not keep the cookie.
 func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, plain []byte, err error) {
 	size := 0
 	if encoded != "" && p.save != none {
@@ -122,7 +122,7 @@ func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, plain []byt
 		return held{}, nil, err
 	}
 	size += len(cookie.String())
-	if p.save >= write { // what was stored once can be stored again, when its times take more bytes
+	if p.save >= write { // leave room, so that a later touch always fits
 		size += growth
 	}
 	if size > MaxCookie {

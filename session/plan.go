@@ -2,12 +2,12 @@ package session
 
 import "heroes/session/internal/values"
 
-// facts are all that a plan depends on.
+// facts contains everything that a plan depends on.
 type facts struct {
 	brought brought
 	intent  intent
 	change  change // from the stored values, or from nothing if the session ends
-	empty   bool   // the session contains nothing
+	empty   bool   // the session contains no value
 	safe    bool   // the request is a GET or HEAD
 	due     bool   // the stored session needs to be written anyway
 }
@@ -21,8 +21,8 @@ const (
 	changed
 )
 
-// canWait are the keys whose changes a page can do without: the flash of Buffalo and of
-// gorilla, the token of Buffalo's csrf and the ID that its request logger gives a visitor.
+// canWait lists the keys whose changes a page can do without: the flash of Buffalo and of
+// gorilla, and what Buffalo's csrf middleware and request logger store.
 var canWait = map[string]bool{values.FlashKey: true, "_flash": true, "authenticity_token": true, "requestor_id": true}
 
 func changeOf(base, now string) change {
@@ -75,8 +75,8 @@ func (f facts) plan() (plan, error) {
 	return plan{save: write, drop: f.change == optional && f.safe}, nil
 }
 
-// planReplaced is for a token that is no longer valid: whoever holds it can end the session
-// and do nothing else. The browser may have a newer cookie, so none is touched.
+// planReplaced decides for a token that is no longer valid. It can end the session and do
+// nothing else. The browser may have a newer cookie, so the response sets none.
 func (f facts) planReplaced() (p plan, err error) {
 	p.end = f.intent == wantEnd
 	if f.change == changed || f.intent == wantRenew || f.change == optional && !f.safe && !p.end {

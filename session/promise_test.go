@@ -1,10 +1,12 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -158,7 +160,7 @@ func Test_03_a_response_sets_the_session_once_and_the_last_save_counts(t *testin
 	})
 }
 
-// goth's gothic asks for New and Get of one name in one request, and saves each.
+// goth's gothic calls New and Get with one name in one request, and saves both sessions.
 func Test_03_New_and_Get_and_an_object_made_by_hand_are_one_session(t *testing.T) {
 	for _, handled := range []bool{true, false} {
 		store := newStore(t, Options{})
@@ -818,7 +820,7 @@ func Test_16_a_response_that_timed_out_saves_nothing(t *testing.T) {
 		s, _ := store.Get(r, name)
 		s.Values["name"] = "Superman"
 	}), nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil).WithContext(ctx))
-	require.Equal(t, http.StatusInternalServerError, w.Code, "whose deadline had passed")
+	require.Equal(t, http.StatusInternalServerError, w.Code, "the request's deadline had passed")
 	require.Empty(t, w.Result().Cookies())
 }
 
@@ -848,6 +850,25 @@ func Test_16_a_response_of_500_saves_nothing(t *testing.T) {
 		require.Empty(t, setCookies(res), status)
 	}
 	require.Equal(t, "Superman", v.values()["name"])
+}
+
+func Test_16_lost_changes_and_unreachable_sessions_are_logged_by_default(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(before)
+	for _, backend := range []Backend{nil, unreachable{}} {
+		store, err := New([][]byte{newSecret}, Options{Backend: backend})
+		require.NoError(t, err)
+		r := httptest.NewRequest("POST", "/", nil)
+		r.AddCookie(&http.Cookie{Name: name, Value: newIdentity(nil).token})
+		store.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s, _ := store.Get(r, name)
+			s.Values["alter_ego"] = struct{}{}
+		}), nil).ServeHTTP(httptest.NewRecorder(), r)
+	}
+	require.Contains(t, log.String(), "event=lost")
+	require.Contains(t, log.String(), "event=unreachable")
 }
 
 func Test_16_a_change_that_cannot_be_saved_fails_the_request(t *testing.T) {

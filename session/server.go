@@ -5,9 +5,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"heroes/session/internal/values"
@@ -15,21 +15,21 @@ import (
 
 const (
 	loadTime   = time.Second // the longest that a page waits for its session
-	commitTime = time.Second // and then for a round trip that saves it; or for its turn
+	commitTime = time.Second // the longest that it waits for a write, or for its turn to write
 
-	// maxTries bounds what a session that many requests change at once costs one of them. The
-	// pauses between tries double.
+	// maxTries bounds how often a request retries while others change its session. The pauses
+	// between tries double.
 	maxTries   = 8
 	firstPause = time.Millisecond
 )
 
-// onServer keeps sessions in a Backend, and a token in the cookie. A session is one record
-// under one key from its first save to its end. Saving replaces the record that was read; if
-// another request came first, the changes are merged and saving starts again. Ending it puts
-// an end mark in the record's place.
+// onServer keeps sessions in a Backend, and a token in the cookie. A session is one record under
+// one key for its whole life. Saving replaces the record that the request read. If another
+// request came first, saving merges the changes and tries again. Ending a session puts an end
+// mark in the record's place.
 type onServer struct {
 	*Store
-	turns *[64]chan struct{} // who of this process may try again; sessions share them by ID
+	turns *[64]chan struct{} // one request of this process at a time retries; sessions share a turn by ID
 }
 
 func newOnServer(s *Store) onServer {
@@ -44,7 +44,7 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// limited limits a step's time. A visitor who leaves does not stop it halfway.
+// limited returns a context for one step. It ends after limit, but not when the visitor leaves.
 func limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), limit)
 }
@@ -73,7 +73,7 @@ func (k onServer) load(ctx context.Context, name, value string) (held, Reason, e
 func (k onServer) read(ctx context.Context, name string, id Key) (held, Reason, error) {
 	ctx, cancel := limited(ctx, loadTime)
 	defer cancel()
-	at := time.Now() // before the backend tells the time, so that no time is gained
+	at := time.Now() // taken before the backend reads its clock, so that the session gains no time
 	record, expires, now, err := k.options.Backend.Load(ctx, id)
 	if err != nil {
 		return held{}, "", unavailable(err)
@@ -83,9 +83,10 @@ func (k onServer) read(ctx context.Context, name string, id Key) (held, Reason, 
 	return h, reason, nil
 }
 
-// openRecord opens a record by the backend's clock. The first record of a session tells how
-// long it lives, and when it was written follows from when it expires. The later ones tell when
-// the lifetime ends, so that no write can extend it, however slow.
+// openRecord opens a record and computes what time the session has left by the backend's clock.
+// The first record of a session contains only how long it may live; its expiry shows when it was
+// written. Later records contain when the lifetime ends, so that even a slow write cannot extend
+// it.
 func (s *Store) openRecord(name string, id Key, record []byte, expires, now time.Time) (held, Reason) {
 	plain, secret, err := s.keys.open(record, purpose(kindRecord, name, id[:]))
 	if err != nil {
@@ -135,11 +136,12 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (h
 	return k.update(ctx, v, p, encoded)
 }
 
-// create writes the first record of a session. If the reply is lost, it is not sent again:
-// it could arrive after the session has ended, and bring it back.
+// create writes the first record of a session. If the reply is lost, create does not send the
+// record again: a second copy could arrive after the session has ended, and bring it back.
 func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
-	h := held{content: v.content(p, time.Now()), at: time.Now(), value: v.fresh().token}
-	h.verifier, h.values = v.fresh().verifier, encoded
+	now, as := time.Now(), v.fresh()
+	h := held{content: v.content(p, now), at: now, value: as.token}
+	h.verifier, h.values = as.verifier, encoded
 	k.seal(v.session.Name(), &h)
 
 	step, cancel := limited(ctx, commitTime)
@@ -148,18 +150,18 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) 
 	if err != nil {
 		there, _, _, lost := k.options.Backend.Load(step, h.id)
 		if created = bytes.Equal(there, h.record); !created || lost != nil {
-			v.next = identity{} // the record may still arrive, and must not be taken for another's
+			v.next = identity{} // the record may still arrive, so the next try needs a new identity
 			return held{}, unavailable(err)
 		}
 	}
-	if !created { // it was revoked, or all sessions were, before it was there
+	if !created { // it was revoked before its first save
 		return held{}, ErrConflict
 	}
 	return h, nil
 }
 
-// update saves what changed on top of what other requests have saved, and gives the session a
-// new token if the plan says so.
+// update saves this request's changes on top of those that other requests have saved. If the
+// plan says so, it also replaces the token.
 func (k onServer) update(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
 	as := identity{token: v.held.value, verifier: v.held.verifier}
 	if p.save == renew {
@@ -167,21 +169,21 @@ func (k onServer) update(ctx context.Context, v *visit, p plan, encoded string) 
 		as = newIdentity(selector[:selectorSize])
 	}
 	h, ok, err := k.try(ctx, v, v.held, as, encoded)
-	if p.save == touch && !ok { // a request that came first has done it, too; an outage will show
+	if p.save == touch && !ok { // the request that came first has touched it, and an outage will show in the next request
 		return held{}, errDropped
 	}
 	if _, lost := err.(lostReply); !ok && (err == nil || lost) {
 		h, err = k.tryAgain(ctx, v, as, encoded, err)
 	}
-	if p.drop && (errors.Is(err, ErrConflict) || errors.Is(err, ErrContended)) {
+	if p.drop && statusOf(err) == http.StatusConflict {
 		err = errDropped
 	}
 	return h, err
 }
 
-// tryAgain goes on when another request came first. The requests of this process take turns,
-// so that only processes contend. If a reply was lost, the change may have been made: then a
-// conflict is no proof that it was not, and the answer is that of an outage.
+// tryAgain retries after another request came first. The requests of one process take turns, so
+// that only processes contend. If a reply was lost, the change may have been saved even though a
+// conflict follows; tryAgain then returns the lost reply instead of the conflict.
 func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded string, lost error) (held, error) {
 	release, err := k.turn(ctx, v.held.id)
 	if err != nil {
@@ -208,19 +210,21 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded s
 	return held{}, cmp.Or(lost, ErrContended)
 }
 
-// try replaces latest with its successor: with the changes that lead from what the request
-// loaded to now, and the token of as. It returns the zero held if no value is left.
+// try replaces latest with its successor, which has this request's changes and the token of as.
+// It returns the zero held if no value is left.
 func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, encoded string) (held, bool, error) {
-	h := latest
-	h.content, h.at, h.value = latest.touched(k.options, time.Now()), time.Now(), as.token
+	h, now := latest, time.Now()
+	h.content, h.at, h.value = latest.touched(k.options, now), now, as.token
 	if as.verifier != latest.verifier {
 		h.verifier, h.grace = as.verifier, k.options.Grace
 	}
 	if h.values = values.Merge(latest.values, v.held.values, encoded); len(h.values) > MaxValues {
 		return held{}, false, &TooLargeError{Limit: MaxValues}
 	}
-	if _, err := values.Decode(h.values); h.values != encoded && err != nil {
-		return held{}, false, fmt.Errorf("session: another process has stored a type that this one does not know: %w", err)
+	if h.values != encoded { // merged
+		if _, err := values.Decode(h.values); err != nil {
+			return held{}, false, fmt.Errorf("session: another process has stored a type that this one does not know: %w", err)
+		}
 	}
 	if h.values == "" {
 		ok, err := k.swap(ctx, h.id, latest.record, k.endMark(v.session.Name(), h.id), k.options.Grace)
@@ -244,20 +248,21 @@ func (k onServer) turn(ctx context.Context, id Key) (release func(), err error) 
 	}
 }
 
-// seal sets h's record. The durations sealed are exact: in whole milliseconds.
+// seal sets h's record. It rounds h's durations to whole milliseconds, as they are sealed.
 func (k onServer) seal(name string, h *held) {
 	h.content = h.after(0)
 	h.record = k.keys.seal(h.encode(), purpose(kindRecord, name, h.id[:]))
 	h.secret, h.longer = 0, false
 }
 
-// A lostReply is the error of a swap that may have been made, and replaced by another.
+// A lostReply is the error of a swap that may have succeeded before another request replaced
+// its record.
 type lostReply struct{ error }
 
 func (l lostReply) Unwrap() error { return l.error }
 
-// swap replaces a session's record. After an error it tries once more: the backend recognises
-// a change whose reply was lost.
+// swap replaces a session's record. After an error it tries once more: if only the reply was
+// lost, the backend finds the new record already there.
 func (k onServer) swap(ctx context.Context, id Key, old, next []byte, ttl time.Duration) (bool, error) {
 	ctx, cancel := limited(ctx, commitTime)
 	defer cancel()

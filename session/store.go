@@ -30,18 +30,18 @@ type Options struct {
 	Backend Backend
 
 	// IdleTimeout ends a session that is not used for this long. Default: 24 hours; negative:
-	// never. A shorter one than before holds for a session from its next use on.
+	// never. A new value applies to an existing session from its next use on.
 	IdleTimeout time.Duration
 
 	// Lifetime ends a session this long after it began, however busy it is. Default: 720 hours.
-	// A shorter one than before holds for a session from its next use on.
+	// A shorter value applies to an existing session from its next use on.
 	Lifetime time.Duration
 
 	// Grace is how long the server remembers that a token was replaced or its session ended.
-	// Meanwhile, a request with that token reads an empty session and cannot store anything, so
-	// that overlapping requests of one browser do not start a second session. It should be
+	// Until then, a request with that token reads an empty session and cannot store anything, so
+	// that overlapping requests of one browser do not start a second session. Grace should be
 	// longer than a response takes to arrive. Default: 10 seconds. Without a Backend it has no
-	// meaning.
+	// effect.
 	Grace time.Duration
 
 	// Path and Domain are the cookie's. Default: "/", and no Domain, so that only the host that
@@ -70,9 +70,9 @@ type Store struct {
 
 var _ sessions.Store = (*Store)(nil)
 
-// New returns a Store that seals with the first secret and opens what any of them sealed
-// (ParseSecrets reads them from a line of configuration). It fails if there is no secret, if
-// one is shorter than MinSecret bytes, or if a duration is shorter than a second.
+// New returns a Store that seals with the first secret and opens what any of the secrets sealed.
+// ParseSecrets reads them from an environment variable. New returns an error if there is no
+// secret, if one is shorter than MinSecret bytes, or if a duration is shorter than a second.
 func New(secrets [][]byte, options Options) (*Store, error) {
 	keys, err := newKeyring(secrets)
 	if err != nil {
@@ -102,8 +102,8 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 // Register lets sessions store values of v's type, under a name that must never change. The
 // type must implement encoding.BinaryMarshaler, and a pointer to it
 // encoding.BinaryUnmarshaler; Register panics otherwise. Equal values must have equal binary
-// forms. Call Register from init, in every program
-// that shares the sessions: one without it cannot open a session with such a value.
+// forms. Call Register from init, in every program that shares the sessions: a program that does
+// not know the type cannot open a session with such a value.
 //
 //	session.Register("uuid", uuid.UUID{})
 func Register(name string, v encoding.BinaryMarshaler) {
@@ -121,7 +121,7 @@ func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return s.New(r, name)
 }
 
-// New is Get: a request has one session of a name.
+// New does the same as Get: a request has one session of each name.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	x := Of(r)
 	x.mu.Lock()
@@ -156,12 +156,14 @@ func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error)
 	return v, nil
 }
 
-// Save checks that the session can be saved. The errors are *TypeError, *TooLargeError,
-// ErrUnavailable, ErrConflict, ErrContended, ErrTooLate, and those of a cookie that no browser
-// would keep and of a value whose binary form cannot be made. Behind Handler, the response's first byte then
-// saves what the session contains at that moment, and writes the cookie once. Without
-// Handler, Save itself does both, and replaces the cookie that an earlier Save wrote. A
-// session object that was made by hand takes the place of the request's session.
+// Save checks that the session can be saved. Behind Handler, the response's first byte saves what
+// the session contains at that moment, and sets the cookie once. Without Handler, Save itself
+// does both, and replaces the cookie that an earlier Save set. A session made by hand, with
+// gorilla's NewSession, takes the place of the request's session.
+//
+// The errors are *TypeError, *TooLargeError, ErrUnavailable, ErrConflict, ErrContended and
+// ErrTooLate. Save also fails if a value's MarshalBinary does, or if browsers would not keep the
+// cookie.
 func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	x := Of(r)
 	x.mu.Lock()
@@ -227,9 +229,9 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Info describes a session for a page or a log. Nothing in it opens the session.
 type Info struct {
-	// ID identifies the session from its first save to its end, and is known before that save.
-	// On a server, Store.Revoke takes it. After Destroy it is the next session's. 32 hexadecimal
-	// digits.
+	// ID identifies the session for its whole life: 32 hexadecimal digits. It is known before the
+	// first save. Store.Revoke ends a session on a server by its ID. After Destroy, ID is that of
+	// the next session.
 	ID           string
 	New          bool          // the request brought no session
 	OnServer     bool          // the cookie contains only a token; Options.Backend keeps the rest

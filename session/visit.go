@@ -24,7 +24,7 @@ type visit struct {
 	brought brought
 	held    held     // the session as it is stored, if it is live
 	intent  intent   // what is to happen besides storing the values
-	next    identity // of the session that a first save makes
+	next    identity // of the session that a save would begin
 	saved   string   // the encoded values that the response reflects
 	settled bool     // it was committed
 	cookie  string   // the Set-Cookie line in the response, or ""
@@ -61,8 +61,8 @@ type held struct {
 	longer bool      // it was allowed more time than the options allow now
 }
 
-// An identity is what a session is known by. The token, in the cookie of a session on a
-// server, is a selector, which leads to the record, and a verifier, which Renew replaces.
+// An identity is a session's ID and token. The token is in the cookie of a session on a server.
+// It consists of a selector, which leads to the record, and a verifier, which Renew replaces.
 type identity struct {
 	id       Key
 	token    string
@@ -92,8 +92,8 @@ func identityOf(token []byte) identity {
 // String returns the key as a session's ID is written: 32 hexadecimal digits.
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
-// use makes session the one that the application reads and changes. If it was made by hand, it
-// gets the Store's options.
+// use makes session the one that the application reads and changes. A session made by hand,
+// without options, receives the Store's.
 func (v *visit) use(session *sessions.Session) {
 	v.session = session
 	if o := v.store.options; *session.Options == (sessions.Options{}) {
@@ -139,7 +139,7 @@ func (v *visit) load(r *http.Request) {
 	v.emit(r.Context(), Event{Kind: Rejected, Reason: reason})
 }
 
-// open takes over the session that a cookie leads to, or returns why it leads to none.
+// open reads the session that a cookie leads to, or returns why the cookie leads to none.
 func (v *visit) open(ctx context.Context, c *http.Cookie) (Reason, error) {
 	if c.Quoted { // a second spelling of the same value
 		return Refused, nil
@@ -173,8 +173,8 @@ func sent(r *http.Request, name string) bool {
 	})
 }
 
-// id returns the session's ID: of the one that the request brought, or of the one that
-// saving would make.
+// id returns the ID of the session that the request brought, or else of the one that a save
+// would begin.
 func (v *visit) id() Key {
 	if v.brought == broughtLive && v.intent != wantEnd {
 		return v.held.id
@@ -182,7 +182,7 @@ func (v *visit) id() Key {
 	return v.fresh().id
 }
 
-// fresh returns the identity of the session that a first save makes.
+// fresh returns the identity of the session that a save would begin.
 func (v *visit) fresh() identity {
 	if v.next == (identity{}) {
 		v.next = newIdentity(nil)
@@ -190,7 +190,7 @@ func (v *visit) fresh() identity {
 	return v.next
 }
 
-// encoded returns the session's values, encoded: "" if it is to be removed.
+// encoded returns the encoding of the session's values, or "" if the session is to be removed.
 func (v *visit) encoded() (string, error) {
 	if v.gone() {
 		return "", nil
@@ -220,8 +220,8 @@ func (v *visit) pending() bool {
 	return v.intent != wantKeep || !values.Same(v.saved, v.session.Values)
 }
 
-// plan returns what is to be done, and the encoded values that it is to be done with. A late
-// response extends no idle timeout.
+// plan returns what the request does to the stored session, and the encoded values to store. A
+// late response extends no idle timeout.
 func (v *visit) plan(safe, late bool) (plan, string, error) {
 	encoded, err := v.encoded()
 	if err != nil {
@@ -243,7 +243,7 @@ func (v *visit) plan(safe, late bool) (plan, string, error) {
 	return p, encoded, err
 }
 
-// due reports whether the session is to be stored although nothing in it changed: half of its
+// due reports whether the session needs to be stored although nothing in it changed: half of its
 // idle timeout has passed, an older secret sealed it, or the timeouts in the options have changed.
 func (v *visit) due() bool {
 	timeout := v.store.options.idle()
@@ -273,7 +273,7 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 		return nil
 	case p == (plan{}):
 		return refused
-	case late: // the visitor is told so
+	case late: // save nothing; the response says that it failed
 		return ctx.Err()
 	}
 	before := v.held
@@ -288,7 +288,7 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	return refused
 }
 
-// carryOut has the keeper do what p says, and takes over what is stored then.
+// carryOut has the keeper carry out p, and remembers what is stored afterwards.
 func (v *visit) carryOut(ctx context.Context, p plan, encoded string) error {
 	h, err := v.store.keeper.save(ctx, v, p, encoded)
 	if err != nil && err != errDropped {
@@ -303,7 +303,7 @@ func (v *visit) carryOut(ctx context.Context, p plan, encoded string) error {
 		v.brought = broughtNothing
 		return nil
 	}
-	if h.values != encoded { // the application goes on with what other requests have set
+	if h.values != encoded { // from here on, the application sees what other requests have saved
 		v.session.Values, err = values.Decode(h.values)
 		v.saved = h.values
 	}

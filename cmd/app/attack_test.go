@@ -40,9 +40,8 @@ func changed(value string, at int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// respelled returns another spelling of the same bytes, by the bits of the last character that
-// mean nothing. In a token every bit means something: it is a line end then, which decoders
-// skip.
+// respelled returns another spelling of the same bytes, using the bits of the last character that
+// mean nothing. In a token every bit means something, so it gets a tab instead.
 func respelled(value string) string {
 	if len(value)%4 == 0 {
 		return value[:8] + "\t" + value[8:]

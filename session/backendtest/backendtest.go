@@ -85,7 +85,7 @@ func Run(t *testing.T, b session.Backend) {
 		}
 	})
 
-	t.Run("a load tells how much longer a record lives", func(t *testing.T) {
+	t.Run("a load reports when a record expires", func(t *testing.T) {
 		key := newKey()
 		require.True(t, swap(t, key, nil, newRecord(10), 10*time.Second))
 		time.Sleep(300 * time.Millisecond)
@@ -95,8 +95,8 @@ func Run(t *testing.T, b session.Backend) {
 		time.Sleep(100 * time.Millisecond)
 		_, again, later, err := b.Load(ctx, key)
 		require.NoError(t, err)
-		require.InDelta(t, 0.11, later.Sub(now).Seconds(), 0.1, "the backend's clock goes on")
-		require.WithinDuration(t, expires, again, 5*time.Millisecond, "and the record expires when it does")
+		require.InDelta(t, 0.11, later.Sub(now).Seconds(), 0.1, "the backend's clock advances")
+		require.WithinDuration(t, expires, again, 5*time.Millisecond, "and the record still expires at the same time")
 	})
 
 	t.Run("an expired record is not there", func(t *testing.T) {
@@ -154,7 +154,7 @@ func Run(t *testing.T, b session.Backend) {
 		require.ErrorIs(t, b.Each(ctx, func(session.Key, []byte) error { return stop }), stop)
 	})
 
-	t.Run("a purge deletes expired records, as many as it may", func(t *testing.T) {
+	t.Run("a purge deletes expired records, up to a limit", func(t *testing.T) {
 		require.NoError(t, b.Clear(ctx))
 		kept := newKey()
 		require.True(t, swap(t, kept, nil, newRecord(20), later))

@@ -178,8 +178,8 @@ func (r *races) ends() {
 	}
 }
 
-// jar is a browser that has several requests under way: each leaves with the cookie of the
-// moment, and each response's cookie counts from its arrival on.
+// jar is a browser with several requests in progress. Each request carries the cookie that the
+// browser has at that moment, and each response replaces it on arrival.
 func (r *races) jar() {
 	v := r.begin()
 	var mu sync.Mutex

@@ -90,7 +90,7 @@ func Sessions(t *testing.T, b session.Backend) {
 		v.set("name", "Superman")
 		require.Equal(t, "Superman", v.values()["name"])
 		time.Sleep(2100 * time.Millisecond)
-		require.Empty(t, v.at(open(t, b, session.Options{})).values(), "also at a process that would allow it more")
+		require.Empty(t, v.at(open(t, b, session.Options{})).values(), "even in a process that would allow it more time")
 	})
 
 	t.Run("10: more than a cookie holds", func(t *testing.T) {
@@ -116,7 +116,7 @@ func Sessions(t *testing.T, b session.Backend) {
 		require.Empty(t, v.values())
 	})
 
-	t.Run("11: a session has one ID from its first save to its end, known before", func(t *testing.T) {
+	t.Run("11: a session keeps one ID for its whole life, and knows it before its first save", func(t *testing.T) {
 		require.NoError(t, b.Clear(t.Context()))
 		var events []string
 		v := open(t, b, session.Options{OnEvent: func(_ context.Context, e session.Event) {
@@ -162,11 +162,11 @@ func Sessions(t *testing.T, b session.Backend) {
 			require.NoError(t, err)
 			return ended
 		}
-		require.False(t, revoke("another", id), "another name's")
+		require.False(t, revoke("another", id), "it belongs to another name")
 		require.NotEmpty(t, v.values())
 		require.True(t, revoke(name, id))
 		require.Empty(t, v.values())
-		require.False(t, revoke(name, id), "it is over")
+		require.False(t, revoke(name, id), "it has ended already")
 		require.False(t, revoke(name, strings.Repeat("00", 16)))
 		_, err := v.store.Revoke(t.Context(), name, "nonsense")
 		require.ErrorContains(t, err, "32")
@@ -225,7 +225,7 @@ func Sessions(t *testing.T, b session.Backend) {
 		}
 	})
 
-	t.Run("11: whoever signs out with a replaced token ends the session", func(t *testing.T) {
+	t.Run("11: signing out with a replaced token ends the session", func(t *testing.T) {
 		v := open(t, b, session.Options{})
 		v.set("name", "Superman")
 		old := *v
@@ -247,7 +247,7 @@ func Sessions(t *testing.T, b session.Backend) {
 			s.Values["lang"] = "de"
 		})
 		require.Equal(t, http.StatusConflict, res.StatusCode, "but stores nothing")
-		require.Empty(t, v.values(), "and it has ended all the same")
+		require.Empty(t, v.values(), "and the session has ended anyway")
 	})
 
 	t.Run("11: a destroyed session is over in every process", func(t *testing.T) {
@@ -312,7 +312,7 @@ func Sessions(t *testing.T, b session.Backend) {
 		require.Equal(t, session.View{"a": 1, "b": 2, "c": 3, "d": 4}, v.values())
 	})
 
-	t.Run("13: several saves in one request keep what others save in between", func(t *testing.T) {
+	t.Run("13: several saves in one request keep the changes that other requests save in between", func(t *testing.T) {
 		v := open(t, b, session.Options{})
 		v.set("a", 1)
 		r, w := httptest.NewRequest("POST", "/", nil), httptest.NewRecorder()
@@ -449,7 +449,7 @@ func Sessions(t *testing.T, b session.Backend) {
 			return nil
 		}))
 		require.Len(t, records, 1)
-		token48 := newRecord(48) // whoever can write to the table cannot plant a stolen record
+		token48 := newRecord(48) // write access to the table is not enough to plant a stolen record
 		id := sha256.Sum256(token48[:16])
 		_, err := b.Swap(t.Context(), session.Key(id[:]), nil, records[0], time.Hour)
 		require.NoError(t, err)

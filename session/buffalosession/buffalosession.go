@@ -6,7 +6,7 @@
 //	…
 //	http.ListenAndServe(addr, store.Handler(app, nil))
 //
-// Values of type uuid.UUID, which Buffalo's sign-in recipes store, can be kept.
+// Sessions can store a uuid.UUID, as Buffalo's sign-in recipes do.
 package buffalosession
 
 import (
@@ -28,13 +28,13 @@ import (
 
 func init() { session.Register("uuid", uuid.UUID{}) }
 
-// Middleware has the session saved before a page or a redirect leaves, so that an error
-// reaches the middleware around the handler: a transaction rolls back. The error is answered
-// with 503 while the sessions cannot be reached, and with 409 if the session was renewed, ended
-// or changed too often meanwhile. A flash is kept even if the response is neither rendered nor
-// redirected.
+// Middleware saves the session before a page or a redirect leaves. If that fails, the error
+// reaches the middleware around the handler, so that a transaction rolls back. The answer is 503
+// while the sessions cannot be reached. It is 409 if another request renewed or ended the
+// session, or if too many requests change it at once. A flash is kept even if the response is
+// neither rendered nor redirected.
 //
-// An application whose sessions another store keeps passes through unchanged.
+// Middleware does nothing in an application whose sessions are in another store.
 func Middleware(next buffalo.Handler) buffalo.Handler {
 	return func(c buffalo.Context) error {
 		store, err := storeOf(c)
@@ -56,10 +56,10 @@ func Middleware(next buffalo.Handler) buffalo.Handler {
 	}
 }
 
-// reported are the stores whose missing Handler was reported.
+// reported contains the stores whose missing Handler has been reported.
 var reported sync.Map
 
-// context is Buffalo's, whose answers save the session first.
+// A context is a Buffalo context whose answers save the session first.
 type context struct {
 	buffalo.Context
 	exchange *session.Exchange
@@ -72,7 +72,7 @@ func (c *context) Flash() *buffalo.Flash {
 	return c.Context.Flash()
 }
 
-// MarshalJSON leaves the wrapping out.
+// MarshalJSON marshals the context that this one wraps.
 func (c *context) MarshalJSON() ([]byte, error) { return json.Marshal(c.Context) }
 
 // Render saves the session with the flash, which Buffalo stores there, and renders.
@@ -101,8 +101,8 @@ func (c *context) Render(status int, r render.Renderer) error {
 	return err
 }
 
-// Redirect saves the session with the flash and redirects. A route helper is resolved before,
-// so that one which cannot be saves nothing.
+// Redirect saves the session with the flash and redirects. It resolves a route helper first, so
+// that a missing one saves nothing.
 func (c *context) Redirect(status int, url string, args ...any) error {
 	if strings.HasSuffix(url, "Path()") {
 		path, err := c.path(strings.TrimSuffix(url, "()"), args)
@@ -137,7 +137,7 @@ func (c *context) respond(status int, write func() error) error {
 	return c.answer(err)
 }
 
-// answer gives the errors of a session their status.
+// answer returns err with the status that session.Status chooses for it.
 func (c *context) answer(err error) error {
 	if err == nil {
 		return nil
@@ -148,8 +148,8 @@ func (c *context) answer(err error) error {
 	return err
 }
 
-// keepFlash puts the flash into the session, as Render and Redirect do. Buffalo shows it to
-// renderers only, so one that refuses to render reads it.
+// keepFlash puts the flash into the session, as Render and Redirect do. Buffalo shows the flash
+// only to renderers, so keepFlash reads it with a renderer that then refuses to render.
 func (c *context) keepFlash() {
 	if !c.flashed {
 		return
@@ -163,9 +163,9 @@ func (c *context) keepFlash() {
 	}))
 }
 
-// Renew replaces the token of the visitor's session and keeps its values. Call it whenever
-// what the visitor may do changes, such as at sign-in (OWASP ASVS 5.0, 7.2.4): a session that
-// someone planted before is not the one used afterwards.
+// Renew replaces the token of the visitor's session and keeps its values. Call it whenever the
+// visitor's rights change, such as at sign-in (OWASP ASVS 5.0, 7.2.4). A token that someone
+// planted in the browser is then useless.
 func Renew(c buffalo.Context) error {
 	store, err := storeOf(c)
 	if err != nil {

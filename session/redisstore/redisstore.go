@@ -111,8 +111,8 @@ func (b *Backend) do(ctx context.Context, args ...any) *redis.Cmd {
 	return cmd
 }
 
-// once is a command that the client does not repeat when its reply is lost. A cluster's
-// client does so otherwise, whatever its options say.
+// once is a command that the client does not repeat when its reply is lost. Otherwise a cluster's
+// client repeats it, regardless of its options.
 type once struct{ *redis.Cmd }
 
 func (once) NoRetry() bool { return true }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzValues decodes foreign bytes as values: they are refused or, encoded again,
-// give the same values.
+// FuzzValues decodes foreign bytes as values. Decode refuses them, or the values that it returns
+// survive being encoded and decoded again.
 func FuzzValues(f *testing.F) {
 	b, err := Encode(nil, everyType)
 	if err != nil {
