@@ -824,6 +824,44 @@ func Test_16_a_response_that_timed_out_saves_nothing(t *testing.T) {
 	require.Empty(t, w.Result().Cookies())
 }
 
+// During a deployment, another process may know a type that this one does not.
+func Test_13_a_merge_with_an_unknown_type_saves_nothing(t *testing.T) {
+	b := &oneRecord{}
+	v := visitor{t: t, store: newStore(t, Options{Backend: b})}
+	v.set("a", 1)
+	before := v.cookie
+	res := v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		h := Of(r).find(name).held
+		h.values += "\x01b\x65\x04nope\x00" // a value of a type registered as "nope"
+		newOnServer(v.store).seal(name, &h)
+		b.record = h.record
+		require.NoError(t, v.store.Renew(r, s))
+	})
+	require.Equal(t, http.StatusInternalServerError, res.StatusCode)
+	require.Equal(t, before, v.cookie)
+	require.Equal(t, 2, b.swaps, "the first save, and the try that lost")
+}
+
+// oneRecord is a Backend with one record.
+type oneRecord struct {
+	Backend
+	record []byte
+	swaps  int
+}
+
+func (b *oneRecord) Load(context.Context, Key) ([]byte, time.Time, time.Time, error) {
+	return b.record, time.Now().Add(time.Hour), time.Now(), nil
+}
+
+func (b *oneRecord) Swap(_ context.Context, _ Key, old, next []byte, _ time.Duration) (bool, error) {
+	b.swaps++
+	if !bytes.Equal(b.record, old) {
+		return false, nil
+	}
+	b.record = next
+	return true, nil
+}
+
 func Test_16_a_failed_sign_out_clears_nothing(t *testing.T) {
 	v := visitor{t: t, store: newStore(t, Options{})}
 	v.set("name", "Superman")

@@ -130,6 +130,42 @@ func Test_12_a_lost_reply_loses_no_session_and_no_change(t *testing.T) {
 	}
 }
 
+// Without Handler, an application can save again.
+func Test_12_a_first_save_that_may_still_arrive_is_repeated_as_another_session(t *testing.T) {
+	memory := &Memory{}
+	v := open(t, &losing{memory, 1, false}, session.Options{OnEvent: quiet})
+	r, w := httptest.NewRequest("POST", "/", nil), httptest.NewRecorder()
+	s, err := v.store.Get(r, name)
+	require.NoError(t, err)
+	s.Values["a"] = 1
+	first := v.store.Info(r, s).ID
+	require.ErrorIs(t, s.Save(r, w), session.ErrUnavailable)
+	require.NoError(t, s.Save(r, w))
+	require.NotEqual(t, first, v.store.Info(r, s).ID)
+	require.Len(t, w.Result().Cookies(), 1)
+}
+
+func Test_13_a_conflict_is_an_event_with_the_sessions_ID(t *testing.T) {
+	var conflicts []session.Event
+	v := open(t, &Memory{}, session.Options{OnEvent: func(_ context.Context, e session.Event) {
+		if e.Kind == session.Conflict {
+			conflicts = append(conflicts, e)
+		}
+	}})
+	id := ""
+	v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		id, s.Values["a"] = v.store.Info(r, s).ID, 1
+	})
+	old := *v
+	during(v, "POST", func(o *visitor) { renew(o) }, setting("b", 2))
+	old.ask("POST", setting("b", 2))
+	require.Len(t, conflicts, 2)
+	for _, e := range conflicts {
+		require.Equal(t, id, e.ID)
+		require.ErrorIs(t, e.Err, session.ErrConflict)
+	}
+}
+
 func Test_12_a_visitor_who_leaves_does_not_stop_a_change_half_way(t *testing.T) {
 	v := open(t, &Memory{}, session.Options{})
 	ctx, leave := context.WithCancel(t.Context())

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -221,7 +222,11 @@ func Sessions(t *testing.T, b session.Backend) {
 			res := old.ask("GET", change)
 			require.Equal(t, http.StatusOK, res.StatusCode)
 			require.Empty(t, res.Cookies())
-			require.Equal(t, http.StatusConflict, old.ask("POST", change).StatusCode)
+			res = old.ask("POST", change)
+			require.Equal(t, http.StatusConflict, res.StatusCode)
+			after, err := strconv.Atoi(res.Header.Get("Retry-After"))
+			require.NoError(t, err)
+			require.InDelta(t, 9, after, 1, "what is left of the grace window")
 		}
 	})
 
