@@ -74,9 +74,11 @@ func (v *visit) mark(header http.Header) {
 // keepPrivate keeps the response out of shared caches. If the application's own Cache-Control
 // does that already, keepPrivate leaves it alone.
 func keepPrivate(header http.Header) {
+	header.Del("CDN-Cache-Control") // it would overrule Cache-Control (RFC 9213)
 	said := header["Cache-Control"]
 	quoted := slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, `"`) }) // private for some fields only
-	if quoted || !lists(said, "no-store") && !lists(said, "private") {
+	kept := lists(said, "private") || lists(said, "no-store") && !lists(said, "must-understand")
+	if quoted || !kept {
 		header.Set("Cache-Control", "no-store")
 	}
 }

@@ -17,9 +17,9 @@ var (
 	ErrUnavailable = errors.New("session: the server that keeps the sessions cannot be reached")
 
 	// ErrConflict reports that the session's token was replaced by Renew, or that the session
-	// was ended, before this request could save its change. Nothing was saved, and the browser's
-	// cookie was left alone. The answer is 409; a repeated request carries the browser's new
-	// cookie.
+	// was ended, before this request could save its change. The change was not saved, and the
+	// browser's cookie was left alone. The answer is 409; a repeated request carries the browser's
+	// new cookie. Another session that the same request changed may have been saved.
 	ErrConflict = errors.New("session: another request renewed or ended the session, so nothing was saved: repeat the request")
 
 	// ErrContended reports that so many requests changed the session at once that this one gave

@@ -57,6 +57,28 @@ func Test_Gorilla_Save_saves_all_sessions_of_a_request(t *testing.T) {
 	}
 }
 
+// The registry asks with the request that it was made with, which has no exchange of ours.
+func Test_Gorilla_another_store_may_have_made_the_registry(t *testing.T) {
+	store, other := newStore(t, Options{}), sessions.NewCookieStore([]byte("another"))
+	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+	_, err := other.Get(r, "other")
+	require.NoError(t, err)
+	r = r.WithContext(r.Context()) // as routers do
+	s, err := store.Get(r, name)
+	require.NoError(t, err)
+	s.Values["a"] = 1
+	require.NoError(t, store.Renew(r, s))
+	require.NoError(t, s.Save(r, w))
+	require.NoError(t, sessions.Save(r, w))
+	own := 0
+	for _, c := range w.Result().Cookies() {
+		if c.Name == name {
+			own++
+		}
+	}
+	require.Equal(t, 1, own)
+}
+
 func Test_Gorilla_a_cookie_name_that_is_none_is_an_error(t *testing.T) {
 	_, err := newStore(t, Options{}).Get(httptest.NewRequest("GET", "/", nil), "session:key")
 	require.Error(t, err)

@@ -21,6 +21,7 @@ type Exchange struct {
 	visits []*visit
 	answer int    // the status of what Respond writes; 0: nothing
 	begun  bool   // the first byte has left
+	over   bool   // Handler has returned
 	failed error  // why a commit failed
 	before func() // called before the sessions are committed or compared
 }
@@ -38,7 +39,7 @@ func Of(r *http.Request) *Exchange {
 
 // exchangeOf returns the request's exchange, and the request with it in its context.
 func exchangeOf(r *http.Request) (*Exchange, *http.Request) {
-	if x, ok := r.Context().Value(exchangeKey{}).(*Exchange); ok {
+	if x, ok := r.Context().Value(exchangeKey{}).(*Exchange); ok && !x.over {
 		return x, r
 	}
 	x := &Exchange{ctx: r.Context(), safe: r.Method == http.MethodGet || r.Method == http.MethodHead}
@@ -101,7 +102,7 @@ func (x *Exchange) find(name string) *visit {
 // save is Store.Save behind Handler.
 func (x *Exchange) save(ctx context.Context, v *visit, header http.Header) (err error) {
 	switch {
-	case x.failed != nil || x.answer >= http.StatusInternalServerError:
+	case x.failed != nil && x.answer == 0, x.answer >= http.StatusInternalServerError: // an error page
 		return nil
 	case x.begun && v.pending():
 		return ErrTooLate
@@ -224,7 +225,10 @@ func (w *writer) begin(status int) bool {
 	if err == nil {
 		return true
 	}
-	own := Status(w.Header(), err)
+	own := statusOf(err)
+	if status == own && w.Header().Get("Retry-After") == "" {
+		Status(w.Header(), err)
+	}
 	if status == own || status > own && own == http.StatusInternalServerError {
 		return true
 	}
@@ -260,6 +264,7 @@ func (w *writer) finish() {
 	x := w.exchange
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.over = true
 	if w.done {
 		return
 	}
@@ -296,9 +301,7 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // FlushError is Flush with its error, for http.ResponseController.
 func (w *writer) FlushError() error {
-	if !w.begin(http.StatusOK) {
-		return nil
-	}
+	w.begin(http.StatusOK) // what onError has answered is to leave, too
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 

@@ -423,3 +423,63 @@ func Test_one_request_may_use_its_session_in_several_goroutines(t *testing.T) {
 		}
 	}), nil).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 }
+
+func Test_12_a_stream_that_ignores_the_outage_tells_the_visitor_at_once(t *testing.T) {
+	store := newStore(t, Options{Backend: unreachable{}})
+	server := serveUnchecked(t, store, func(w http.ResponseWriter, r *http.Request, _ *sessions.Session) {
+		for r.Context().Err() == nil {
+			fmt.Fprint(w, "data: tick\n\n")
+			w.(http.Flusher).Flush()
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	r, err := http.NewRequest("GET", server.URL, nil)
+	require.NoError(t, err)
+	r.AddCookie(&http.Cookie{Name: name, Value: newIdentity(nil).token})
+	client := http.Client{Timeout: 5 * time.Second}
+	res, err := client.Do(r)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+}
+
+func Test_12_the_applications_own_Retry_After_stays(t *testing.T) {
+	store := newStore(t, Options{Backend: unreachable{}})
+	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(&http.Cookie{Name: name, Value: newIdentity(nil).token})
+	store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = store.Get(r, name)
+		w.Header().Set("Retry-After", "120")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}), nil).ServeHTTP(w, r)
+	require.Equal(t, "120", w.Header().Get("Retry-After"))
+}
+
+func Test_16_a_save_repeated_after_it_failed_fails_again(t *testing.T) {
+	store := newStore(t, Options{})
+	w := httptest.NewRecorder()
+	store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := store.Get(r, name)
+		s.Values["a"] = struct{}{}
+		respond := func() error {
+			return Of(r).Respond(r, http.StatusOK, func() error { return s.Save(r, w) })
+		}
+		require.Error(t, respond())
+		require.Error(t, respond())
+		require.NoError(t, s.Save(r, w), "but an error page can be rendered")
+	}), nil).ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+	require.Equal(t, http.StatusInternalServerError, w.Code)
+}
+
+func Test_16_two_handlers_one_after_the_other_each_save(t *testing.T) {
+	store := newStore(t, Options{})
+	r, w := httptest.NewRequest("POST", "/", nil), httptest.NewRecorder()
+	_ = Of(r)
+	store.Handler(http.NotFoundHandler(), nil).ServeHTTP(httptest.NewRecorder(), r)
+	store.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s, err := store.Get(r, name)
+		require.NoError(t, err)
+		s.Values["a"] = 1
+	}), nil).ServeHTTP(w, r)
+	require.Len(t, w.Result().Cookies(), 1)
+}

@@ -82,6 +82,7 @@ func (k inCookie) load(_ context.Context, name, value string) (held, Reason, err
 	}
 	now := time.Now()
 	h := held{content: c.after(max(0, now.Sub(c.used))), at: now, value: value, secret: secret}
+	h.lifetime = min(h.lifetime, k.options.Lifetime-now.Sub(c.created)) // also for a copy from before it was shortened
 	h.cap(k.options)
 	return h, h.reason(), nil
 }

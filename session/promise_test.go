@@ -617,6 +617,20 @@ func Test_08_shorter_timeouts_hold_from_the_next_use_on(t *testing.T) {
 	})
 }
 
+func Test_08_a_shorter_lifetime_ends_old_copies_of_a_cookie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := visitor{t: t, store: newStore(t, Options{IdleTimeout: -1})}
+		v.set("n", 0)
+		copied := v.cookie
+		v.store = newStore(t, Options{IdleTimeout: -1, Lifetime: time.Hour})
+		time.Sleep(59 * time.Minute)
+		require.NotEmpty(t, v.values())
+		time.Sleep(time.Minute)
+		v.cookie = copied
+		require.Empty(t, v.values())
+	})
+}
+
 func Test_08_a_timeout_that_was_lifted_holds_no_longer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := visitor{t: t, store: newStore(t, Options{IdleTimeout: time.Hour})}
@@ -716,13 +730,16 @@ func Test_15_what_keeps_a_response_from_shared_caches_is_respected(t *testing.T)
 		"max-age=60":                 "no-store",
 		"no-cache":                   "no-store",
 		`private="X-Header"`:         "no-store",
+		"no-store, must-understand":  "no-store",
 		"public, s-maxage=60":        "no-store",
 		"":                           "no-store",
 		"stale-while-revalidate=600": "no-store",
 	} {
 		res := v.visit(func(w http.ResponseWriter, _ *http.Request, _ *sessions.Session) {
 			w.Header().Set("Cache-Control", said)
+			w.Header().Set("CDN-Cache-Control", "public, max-age=60")
 		})
+		require.Empty(t, res.Header.Get("CDN-Cache-Control"))
 		require.Equal(t, want, res.Header.Get("Cache-Control"), said)
 	}
 }

@@ -30,7 +30,8 @@ type Options struct {
 	Backend Backend
 
 	// IdleTimeout ends a session that is not used for this long. Default: 24 hours; negative:
-	// never. A new value applies to an existing session from its next use on.
+	// never. A shorter value applies to an existing session from its next use on, a longer one when
+	// the session is next saved.
 	IdleTimeout time.Duration
 
 	// Lifetime ends a session this long after it began, however busy it is. Default: 720 hours.
@@ -115,10 +116,28 @@ func Register(name string, v encoding.BinaryMarshaler) {
 // error. The errors are ErrUnavailable, and ErrTooLate if the response has begun; the session
 // is then empty, never nil.
 func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
-	if !Of(r).handled { // so that gorilla's sessions.Save saves it
-		return sessions.GetRegistry(r).Get(s, name)
+	session, err := s.New(r, name)
+	if x := Of(r); !x.handled { // gorilla's sessions.Save saves what its registry contains
+		registry := sessions.GetRegistry(r)
+		_, _ = registry.Get(registered{s, session, x}, name)
+		_, _ = registry.Get(s, name)
 	}
-	return s.New(r, name)
+	return session, err
+}
+
+// registered is a Store whose New returns a session that exists. The registry has a request of
+// its own, with which it later calls Save: New makes it belong to the same exchange.
+type registered struct {
+	*Store
+	session  *sessions.Session
+	exchange *Exchange
+}
+
+func (s registered) New(r *http.Request, _ string) (*sessions.Session, error) {
+	if x, _ := exchangeOf(r); x != s.exchange {
+		*r = *r.WithContext(context.WithValue(r.Context(), exchangeKey{}, s.exchange))
+	}
+	return s.session, nil
 }
 
 // New does the same as Get: a request has one session of each name.
