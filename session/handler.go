@@ -39,9 +39,13 @@ func Of(r *http.Request) *Exchange {
 
 // exchangeOf returns the request's exchange, and the request with it in its context.
 func exchangeOf(r *http.Request) (*Exchange, *http.Request) {
-	if x, ok := r.Context().Value(exchangeKey{}).(*Exchange); ok && !x.over {
+	if x, ok := r.Context().Value(exchangeKey{}).(*Exchange); ok {
 		return x, r
 	}
+	return newExchange(r)
+}
+
+func newExchange(r *http.Request) (*Exchange, *http.Request) {
 	x := &Exchange{ctx: r.Context(), safe: r.Method == http.MethodGet || r.Method == http.MethodHead}
 	return x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 }
@@ -63,6 +67,12 @@ func (x *Exchange) err() error {
 		}
 	}
 	return x.failed
+}
+
+func (x *Exchange) isOver() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.over
 }
 
 // BeforeCommit has f called before the sessions are committed, or compared with what was stored.
@@ -189,6 +199,9 @@ func (s *Store) Handler(next http.Handler, onError func(http.ResponseWriter, *ht
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x, r := exchangeOf(r)
+		if x.isOver() { // another Handler has answered the same request
+			x, r = newExchange(r)
+		}
 		if x.handled { // there is a Handler around this one
 			next.ServeHTTP(w, r)
 			return

@@ -483,3 +483,18 @@ func Test_16_two_handlers_one_after_the_other_each_save(t *testing.T) {
 	}), nil).ServeHTTP(w, r)
 	require.Len(t, w.Result().Cookies(), 1)
 }
+
+func Test_16_a_change_after_the_handler_has_returned_is_too_late(t *testing.T) {
+	store := newStore(t, Options{})
+	var late func() error
+	w := httptest.NewRecorder()
+	store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := store.Get(r, name)
+		late = func() error { // in a goroutine that the application has left behind
+			s.Values["a"] = 1
+			return s.Save(r, w)
+		}
+	}), nil).ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+	require.ErrorIs(t, late(), ErrTooLate)
+	require.Empty(t, w.Result().Cookies())
+}
