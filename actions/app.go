@@ -1,46 +1,76 @@
-// Package actions is the application: what it answers to each request.
+// Package actions is the application: its routes, and what it answers.
 package actions
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io"
-	"log/slog"
-	"mime"
 	"net/http"
 	"os"
+	"sync"
 
+	"heroes/config"
+	"heroes/edge"
+	"heroes/inspector"
+	"heroes/models"
 	"heroes/session"
 	"heroes/session/buffalosession"
 
 	"github.com/gobuffalo/buffalo"
-	"github.com/gobuffalo/envy"
 )
 
-// maxBody is the most bytes a request's body may have; a hero needs 3 KB at most.
-const maxBody = 64 << 10
+var (
+	app     *buffalo.App
+	appOnce sync.Once
+)
 
-// maxFields is the most fields that a form may have, those of the query included.
-const maxFields = 100
+// App returns the application with the settings of the environment. If one of them is wrong, it
+// prints how to fix it and exits.
+func App() *buffalo.App {
+	appOnce.Do(func() {
+		c, err := config.Get()
+		if err == nil {
+			app, err = New(c)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		// Buffalo's generators add their routes below.
+	})
+	return app
+}
 
-// App is the application: its middleware and its routes, from top to bottom. Its
-// sessions are those of store.
-func App(store *session.Store) *buffalo.App {
-	env := envy.Get("GO_ENV", "development")
+// New builds an application: its middleware and its routes, from top to bottom.
+func New(c config.Config) (*buffalo.App, error) {
+	look, err := lookOf(c.Env)
+	if err != nil {
+		return nil, err
+	}
+	logger := edge.NewLogger(c.Writer(), c.LogLevel, c.Production())
+	c.Session.OnEvent = func(ctx context.Context, e session.Event) {
+		edge.LogSession(ctx, logger, e)
+		c.Metrics.Session(e)
+	}
+	store, err := models.Sessions(context.Background(), c)
+	if err != nil {
+		return nil, err
+	}
+
 	app := buffalo.New(buffalo.Options{
-		Env:            env,
-		Logger:         NewLogger(os.Stdout, level(), Production(env)),
+		Env:            c.Env,
+		Addr:           c.Addr,
+		Logger:         logger,
 		SessionStore:   store,
-		SessionName:    SessionName(),
-		MethodOverride: methodOverride,
+		SessionName:    c.SessionName(),
+		MethodOverride: edge.MethodOverride,
 		WorkerOff:      true,
 
-		TimeoutSecondShutdown: 9, // for the requests that are under way at SIGTERM
+		TimeoutSecondShutdown: 9, // for the requests in progress at SIGTERM
 	})
-	app.Middleware.Remove(buffalo.RequestLogger) // it would give every visitor a session; Handler logs instead
-	app.ErrorHandlers = buffalo.ErrorHandlers{0: showError}
+	app.Middleware.Remove(buffalo.RequestLogger) // it gives every visitor a session; Handler logs instead
+	app.ErrorHandlers = buffalo.ErrorHandlers{0: errorPages{app, look}.handle}
 
-	app.Use(speak)                     // the words of every page, in the visitor's language
+	app.Use(translations(look))        // the visitor's language
 	app.Use(buffalosession.Middleware) // saves the session before a page leaves
 
 	app.GET("/", HeroesNew)
@@ -49,134 +79,31 @@ func App(store *session.Store) *buffalo.App {
 	app.GET("/success", HeroesSuccess)
 	app.DELETE("/session", SessionDestroy)
 	app.POST("/language", LanguageUpdate)
-	if Production(env) {
-		app.GET("/session", SessionHidden) // without it the answer would be 405
+
+	if c.Production() {
+		app.GET("/session", notFound) // without this route the answer would be 405
 	} else {
-		app.Use(offerInspector)
-		app.GET("/session", SessionShow)
-		app.POST("/session", SessionTamper)
+		i := inspector.Inspector{Page: r.HTML("session/show.html"), Store: c.Store, Fields: fieldNames()}
+		app.GET("/session", i.Show)
+		app.POST("/session", i.Change)
 	}
-
-	return app
+	return app, nil
 }
 
-// Handler is what a server serves: the application, and what stands around it.
-// Files and health checks never touch a session.
+// Handler returns what a server serves: the application and what surrounds it. Files and health
+// checks never touch a session.
 func Handler(app *buffalo.App) http.Handler {
+	look, err := lookOf(app.Env)
+	if err != nil { // New has returned it
+		panic(err)
+	}
 	store := app.SessionStore.(*session.Store)
+	pages := errorPages{app, look}
 	mux := http.NewServeMux()
-	files.Route(mux)
-	mux.HandleFunc("GET /healthz", HealthShow)
-	mux.HandleFunc("GET /healthz/{$}", HealthShow)
-	mux.HandleFunc("GET /readyz", ReadyShow(store))
-	mux.HandleFunc("GET /readyz/{$}", ReadyShow(store))
-	mux.Handle("/", store.Handler(refuse(app), func(w http.ResponseWriter, r *http.Request, err error) {
-		fail(app, w, r, session.Status(w.Header(), err), err)
+	look.files.Route(mux)
+	edge.RouteHealth(mux, store.Ping)
+	mux.Handle("/", store.Handler(edge.Limit(app, pages.serve), func(w http.ResponseWriter, req *http.Request, err error) {
+		pages.serve(w, req, session.Status(w.Header(), err), err)
 	}))
-	return identify(secure(logRequests(app.Logger, answerHead(mux)), Production(app.Env)))
-}
-
-// SessionName is the cookie's. In production a browser takes a cookie of this
-// name only over https and from this very host (RFC 6265bis, section 4.1.3.2).
-func SessionName() string {
-	if Production(envy.Get("GO_ENV", "development")) {
-		return "__Host-heroes_session"
-	}
-	return "_heroes_session"
-}
-
-// level is LOG_LEVEL's.
-func level() (l slog.Level) {
-	if l.UnmarshalText([]byte(envy.Get("LOG_LEVEL", "debug"))) != nil {
-		return slog.LevelDebug
-	}
-	return l
-}
-
-// Production is true unless env names the development or the test environment.
-func Production(env string) bool {
-	return env != "development" && env != "test"
-}
-
-// methodOverride lets a form, which can POST alone, ask for DELETE by its field
-// _method. The query has no say.
-func methodOverride(_ http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPost && r.PostFormValue("_method") == http.MethodDelete {
-		r.Method = http.MethodDelete
-	}
-}
-
-// answerHead has HEAD answered as GET is; the server leaves out the body.
-func answerHead(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead {
-			get := *r
-			get.Method = http.MethodGet
-			r = &get
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// refuse answers what the application is not to see: 405 for a method that no route has,
-// 403 when a page of another origin asks for a change (OWASP ASVS 5.0, 3.5.1), which needs no
-// token, so that a visitor needs no session, and what readBody finds.
-func refuse(app *buffalo.App) http.Handler {
-	protection := http.NewCrossOriginProtection()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		status, err := http.StatusMethodNotAllowed, errMethod
-		if r.Method == http.MethodGet || r.Method == http.MethodPost || r.Method == http.MethodDelete {
-			status, err = http.StatusForbidden, protection.Check(r)
-		}
-		if err == nil {
-			status, err = readBody(w, r)
-		}
-		if err != nil {
-			fail(app, w, r, status, err)
-			return
-		}
-		app.ServeHTTP(w, r)
-	})
-}
-
-var (
-	errMethod = errors.New("no route has this method")
-	errType   = errors.New("the body is not a form")
-	errFields = fmt.Errorf("the form has more than %d fields", maxFields)
-)
-
-// readBody reads a form, or says with which status it is refused: 413 over maxBody, before
-// anything is read of a body that says so itself; 415 for anything but a form; 400 for one
-// that is broken or has more than maxFields fields.
-func readBody(w http.ResponseWriter, r *http.Request) (status int, err error) {
-	switch {
-	case r.ContentLength > maxBody:
-		w.Header().Set("Connection", "close") // the rest of it is not waited for
-		return http.StatusRequestEntityTooLarge, &http.MaxBytesError{Limit: maxBody}
-	case r.ContentLength == 0 || r.Body == nil: // nil only in tests
-		r.Body = http.NoBody
-		return 0, nil
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
-		return http.StatusUnsupportedMediaType, errType
-	}
-	err = r.ParseForm()
-	if err == nil {
-		_, err = io.Copy(io.Discard, r.Body) // a form is read of a POST alone
-	}
-	if err != nil {
-		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return http.StatusRequestEntityTooLarge, err
-		}
-		return http.StatusBadRequest, err
-	}
-	count := 0
-	for _, values := range r.Form {
-		count += len(values)
-	}
-	if count > maxFields {
-		return http.StatusBadRequest, errFields
-	}
-	return 0, nil
+	return edge.Wrap(mux, app.Logger, config.Production(app.Env))
 }

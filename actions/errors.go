@@ -2,117 +2,139 @@ package actions
 
 import (
 	"bytes"
-	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"runtime/debug"
 	"slices"
 	"strings"
 
+	"heroes/edge"
 	"heroes/session"
 
 	"github.com/gobuffalo/buffalo"
+	"github.com/gobuffalo/buffalo/render"
 )
 
-// errorPages are the statuses that have words of their own; others below 500
-// share those of 400, and the rest those of 500.
-var errorPages = map[int]bool{400: true, 403: true, 404: true, 405: true, 409: true, 413: true, 415: true, 422: true, 500: true, 503: true}
+// errorTexts are the statuses that have a text of their own. The others below 500 share that of
+// 400, and the rest that of 500.
+var errorTexts = map[int]bool{400: true, 403: true, 404: true, 405: true, 409: true, 413: true, 415: true, 422: true, 500: true, 503: true}
 
-// fail answers with the page of an error that was met outside of app's routes. It goes
-// through app's own handler of unknown paths, which is how Buffalo makes a context.
-func fail(app *buffalo.App, w http.ResponseWriter, r *http.Request, status int, err error) {
-	r = r.Clone(context.WithValue(r.Context(), failureKey{}, failure{r.URL.Path, status, err}))
-	r.Method, r.URL.Path = http.MethodGet, "/errors"
-	app.ServeHTTP(w, r)
+func notFound(c buffalo.Context) error {
+	return c.Error(http.StatusNotFound, errors.New("there is no such page"))
 }
 
-type failureKey struct{}
-
-type failure struct {
-	path   string // that was asked for
-	status int
-	cause  error
+// errorPages answer errors, wherever in a request they happen: in the layout and the visitor's
+// language, or in JSON. They neither show nor use up the flash.
+type errorPages struct {
+	app  *buffalo.App
+	look *look
 }
 
-// showError answers with the page of status, in the layout and the language of
-// every page. What went wrong goes to the log and, in development, to the page.
-// The page neither shows nor uses up the flash, which waits for the next one.
-func showError(status int, err error, c buffalo.Context) error {
-	path := c.Request().URL.Path
-	if f, ok := c.Value(failureKey{}).(failure); ok {
-		path, status, err = f.path, f.status, f.cause
-	}
-	if status == http.StatusMethodNotAllowed {
-		c.Response().Header().Set("Allow", allowed(c, path))
-	}
-	logger := c.Logger().WithField("request_id", requestID(c))
-	if status >= http.StatusInternalServerError {
-		logger.WithField("status", status).Error(err)
-	}
-	page, err := errorPage(status, err, c)
-	if err != nil {
-		logger.Error(err)
-		http.Error(c.Response(), http.StatusText(status), status)
-		return nil
-	}
-	c.Response().Header().Set("Content-Type", "text/html; charset=utf-8")
-	c.Response().WriteHeader(status)
-	_, _ = c.Response().Write(page) // the visitor may have gone
+// handle is Buffalo's error handler.
+func (e errorPages) handle(status int, err error, c buffalo.Context) error {
+	e.serve(c.Response(), c.Request(), status, err)
 	return nil
 }
 
-// allowed are the methods that the path has, or those that there are (RFC 9110, section
-// 15.5.6).
-func allowed(c buffalo.Context, path string) string {
-	methods := map[string]bool{}
-	for _, route := range c.Value("app").(*buffalo.App).Routes() {
-		if strings.Trim(route.Path, "/") == strings.Trim(path, "/") {
-			methods[route.Method] = true
-		}
+// serve answers with an error. Its cause goes to the log and, in development, to the page.
+func (e errorPages) serve(w http.ResponseWriter, req *http.Request, status int, cause error) {
+	logger := e.app.Logger.WithField("request_id", edge.RequestID(req.Context()))
+	if status >= http.StatusInternalServerError {
+		logger.WithField("status", status).Error(cause)
 	}
-	if len(methods) == 0 {
-		return "GET, HEAD, POST, DELETE"
+	if status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", e.allowed(req.URL.Path))
 	}
-	if methods[http.MethodGet] {
-		methods[http.MethodHead] = true
+	page, err := e.page(w, req, status, cause)
+	if err != nil {
+		logger.Error(err)
+		http.Error(w, http.StatusText(status), status)
+		return
 	}
-	return strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+	w.WriteHeader(status)
+	_, _ = w.Write(page) // the visitor may have left
 }
 
-// errorPage renders the page of status. It must not fail a second time: a panic
-// is an error too.
-func errorPage(status int, cause error, c buffalo.Context) (page []byte, err error) {
+// page renders an error. It must not fail a second time, so it turns a panic into an error.
+func (e errorPages) page(w http.ResponseWriter, req *http.Request, status int, cause error) (page []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the page of %d: %v", status, p)
 		}
 	}()
-	words := status
-	if !errorPages[words] {
-		words = min(status/100*100, 500)
+	s, _ := e.app.SessionStore.Get(req, e.app.SessionName) // if it cannot be reached, it is empty
+	chosen, _ := s.Values["lang"].(string)
+	data := e.look.frame(w, req, chosen)
+	problem := newProblem(data["t"].(func(string, ...any) string), status)
+	w.Header().Add("Vary", "Accept")
+	if wantsJSON(req) {
+		w.Header().Set("Content-Type", problem.ContentType())
+		return json.Marshal(problem)
 	}
-	details := ""
-	if c.Value("env") == "development" && status >= http.StatusInternalServerError {
-		details = fmt.Sprintf("%v\n\n%s", cause, debug.Stack())
+	data["problem"] = problem
+	data["details"] = ""
+	if e.app.Env == "development" && status >= http.StatusInternalServerError {
+		data["details"] = fmt.Sprintf("%v\n\n%s", cause, debug.Stack())
 	}
-	render := func(c buffalo.Context) error {
-		c.Set("title", say(c, fmt.Sprintf("errors.%d.title", words)))
-		c.Set("text", say(c, fmt.Sprintf("errors.%d.text", words)))
-		c.Set("details", details)
-		page, err = withoutFlash(c, "errors/error.html")
-		return err
-	}
-	err = speak(offerInspector(render))(c) // 404 and 405 have not been through them
-	return page, err
+	data["env"], data["session"], data["flash"] = e.app.Env, session.ViewOf(s), map[string][]string{}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	var b bytes.Buffer
+	err = r.HTML("errors/error.html").Render(&b, data)
+	return b.Bytes(), err
 }
 
-// withoutFlash renders a page that neither shows nor uses up the flash.
-func withoutFlash(c buffalo.Context, name string) ([]byte, error) {
-	data := c.Data()
-	data["flash"] = map[string][]string{}
-	data["session"] = session.ViewOf(c.Session().Session)
-	var b bytes.Buffer
-	err := r.HTML(name).Render(&b, data)
-	return b.Bytes(), err
+// allowed lists the methods of the routes with this path or, if there are none, of all routes
+// (RFC 9110, section 15.5.6).
+func (e errorPages) allowed(path string) string {
+	all, own := map[string]bool{"HEAD": true}, map[string]bool{}
+	for _, route := range e.app.Routes() {
+		all[route.Method] = true
+		if strings.Trim(route.Path, "/") == strings.Trim(path, "/") {
+			own[route.Method] = true
+		}
+	}
+	if own[http.MethodGet] {
+		own[http.MethodHead] = true
+	}
+	if len(own) == 0 {
+		own = all
+	}
+	return strings.Join(slices.Sorted(maps.Keys(own)), ", ")
+}
+
+// A problem is an error for a client that asks for JSON (RFC 9457).
+type problem struct {
+	Status int               `json:"status"`
+	Title  string            `json:"title"`
+	Detail string            `json:"detail"`
+	Fields map[string]string `json:"fields,omitempty"` // what is wrong with each
+}
+
+// ContentType and Render make a problem a renderer.
+func (p problem) ContentType() string { return "application/problem+json" }
+
+func (p problem) Render(w io.Writer, _ render.Data) error {
+	return json.NewEncoder(w).Encode(p)
+}
+
+func newProblem(translate func(string, ...any) string, status int) problem {
+	text := status
+	if !errorTexts[text] {
+		text = min(status/100*100, 500)
+	}
+	return problem{
+		Status: status,
+		Title:  translate(fmt.Sprintf("errors.%d.title", text)),
+		Detail: translate(fmt.Sprintf("errors.%d.text", text)),
+	}
+}
+
+// wantsJSON reports whether a client asks for JSON and not for a page.
+func wantsJSON(req *http.Request) bool {
+	accept := req.Header.Get("Accept")
+	return strings.Contains(accept, "json") && !strings.Contains(accept, "text/html")
 }

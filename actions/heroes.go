@@ -8,12 +8,12 @@ import (
 	"github.com/gobuffalo/buffalo"
 )
 
-// HeroesNew shows the form, filled with the hero who is there.
+// HeroesNew shows the form, filled with the hero of the session.
 func HeroesNew(c buffalo.Context) error {
 	return showForm(c, http.StatusOK, session.ViewOf(c.Session().Session), nil)
 }
 
-// HeroesCreate is the lesson: it puts the hero into the session and redirects.
+// HeroesCreate is the lesson: it stores the hero in the session and redirects.
 func HeroesCreate(c buffalo.Context) error {
 	hero, wrong := readHero(c)
 	if len(wrong) > 0 {
@@ -27,24 +27,19 @@ func HeroesCreate(c buffalo.Context) error {
 		return err
 	}
 
-	c.Flash().Add("success", say(c, "heroes.created", map[string]any{"Name": hero["name"]}))
+	c.Flash().Add("success", T.Translate(c, "heroes.created", map[string]any{"Name": hero["name"]}))
 	return c.Redirect(http.StatusSeeOther, "/success")
 }
 
-// HeroesSuccess shows the hero. The lesson knows two ways to bring a value to
-// the page, and this application takes the shortcut:
+// HeroesSuccess shows the hero. There are two ways to bring a value from the session to the page,
+// and this action takes the shortcut:
 //
-//	              the handler hands it over               the page reads the session
-//	here          c.Set("name", c.Session().Get("name"))  (nothing)
+//	              the long way                            the shortcut
+//	in the action c.Set("name", c.Session().Get("name"))
 //	in the page   <%= name %>                             <%= session["name"] %>
 func HeroesSuccess(c buffalo.Context) error {
 	if c.Session().Get("name") == nil {
-		if cookiesBlocked(c) {
-			c.Flash().Add("warning", say(c, "session.blocked"))
-			return HeroesNew(c)
-		}
-		c.Flash().Add("info", say(c, "heroes.missing"))
-		return c.Redirect(http.StatusSeeOther, "/")
+		return c.Redirect(http.StatusSeeOther, "/heroes/new?notice="+whyNoHero(c))
 	}
 	return c.Render(http.StatusOK, r.HTML("heroes/success.html"))
 }

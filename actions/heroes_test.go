@@ -5,165 +5,199 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"context"
 	"encoding/base64"
+	"encoding/json"
+	"html"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"testing"
 	"testing/fstest"
 
-	"heroes/session/buffalosession"
+	"heroes/config"
+	"heroes/session"
+	"heroes/session/backendtest"
 
 	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/buffalo/render"
 )
 
-func Test_Heroes_New(t *testing.T) {
-	b := open(t)
+func (as *ActionSuite) Test_Heroes_New() {
+	as.open()
 	for _, path := range []string{"/", "/heroes/new", "/heroes/new/"} {
-		res := b.get(path)
-		b.Equal(http.StatusOK, res.Code, path)
-		for _, f := range fields {
-			b.Contains(res.Body.String(), `<label for="`+f.name+`">`)
-			b.Contains(res.Body.String(), `name="`+f.name+`" value=""`)
+		res := as.HTML(path).Get()
+		as.Equal(http.StatusOK, res.Code, path)
+		for _, f := range Fields {
+			as.Contains(res.Body.String(), `<label for="`+f.Name+`">`)
+			as.Contains(res.Body.String(), `name="`+f.Name+`" value=""`)
 		}
 	}
 }
 
-func Test_Heroes_New_is_filled_with_the_hero_who_is_there(t *testing.T) {
-	b := open(t)
-	b.post("/heroes", superman())
-	for f := range superman() {
-		b.Contains(b.get("/heroes/new").Body.String(), `name="`+f+`" value="`+superman().Get(f)+`"`)
+func (as *ActionSuite) Test_Heroes_New_is_filled_with_the_hero_who_is_there() {
+	as.open()
+	as.HTML("/heroes").Post(hero())
+	for f := range hero() {
+		as.Contains(as.HTML("/heroes/new").Get().Body.String(), `name="`+f+`" value="`+hero().Get(f)+`"`)
 	}
 }
 
-func Test_Heroes_Create(t *testing.T) {
-	b := open(t)
+func (as *ActionSuite) Test_Heroes_Create() {
+	as.open()
 	for _, path := range []string{"/heroes", "/heroes/"} {
-		res := b.post(path, superman())
-		b.Equal(http.StatusSeeOther, res.Code)
-		b.Equal("/success", res.Location())
-		b.Equal("Superman", b.session()["name"])
-		b.Equal("Clark Kent", b.session()["alter_ego"])
-		b.Equal("Up, up and away!", b.session()["catch_phrase"])
+		res := as.HTML(path).Post(hero())
+		as.Equal(http.StatusSeeOther, res.Code)
+		as.Equal("/success", res.Location())
+		for field := range hero() {
+			as.Equal(hero().Get(field), as.Session.Get(field))
+		}
 	}
 
-	page := b.get("/success").Body.String()
-	for _, text := range []string{"Superman", "Clark Kent", "Up, up and away!", "\u2068Superman\u2069 is registered.", `role="status"`} {
-		b.Contains(page, text)
+	page := as.HTML("/success").Get().Body.String()
+	for field := range hero() {
+		as.Contains(page, html.EscapeString(hero().Get(field)), field)
 	}
-	b.NotContains(b.get("/success").Body.String(), "\u2068Superman\u2069 is registered.", "the flash is shown once")
-	b.Contains(b.get("/success/").Body.String(), "Clark Kent", "and the hero stays")
+	as.Contains(page, "\u2068Superman\u2069 is registered.")
+	as.Contains(page, `role="status"`)
+	as.NotContains(as.HTML("/success").Get().Body.String(), "\u2068Superman\u2069 is registered.", "the flash is shown once")
+	as.Contains(as.HTML("/success/").Get().Body.String(), "Clark Kent", "and the hero stays")
 }
 
-func Test_Heroes_a_form_that_comes_back_is_not_for_caches(t *testing.T) {
-	b := open(t)
-	b.Equal("no-store", b.post("/heroes", url.Values{"alter_ego": {"Clark Kent"}}).Header().Get("Cache-Control"))
-	b.Empty(b.get("/").Header().Get("Cache-Control"), "the empty form is everybody's")
+func (as *ActionSuite) Test_Heroes_a_form_that_comes_back_is_not_for_caches() {
+	as.open()
+	as.Equal("no-store", as.HTML("/heroes").Post(without("name")).Header().Get("Cache-Control"))
+	as.Empty(as.HTML("/").Get().Header().Get("Cache-Control"), "the empty form is everybody's")
 }
 
-func Test_Heroes_Create_trims_what_was_typed(t *testing.T) {
-	b := open(t)
-	b.post("/heroes", url.Values{"name": {"  Superman\u00a0"}, "alter_ego": {"\tClark Kent\n"}, "catch_phrase": {" Up! "}})
-	b.Equal("Superman", b.session()["name"])
-	b.Equal("Clark Kent", b.session()["alter_ego"])
+func (as *ActionSuite) Test_Heroes_Create_trims_what_was_typed() {
+	as.open()
+	as.HTML("/heroes").Post(hero("name", "  Superman\u00a0", "alter_ego", "\tClark Kent\n"))
+	as.Equal("Superman", as.Session.Get("name"))
+	as.Equal("Clark Kent", as.Session.Get("alter_ego"))
 }
 
-func Test_Heroes_Create_refuses_wrong_input_and_keeps_the_hero_who_was_there(t *testing.T) {
-	hero := func(field, value string) url.Values {
-		form := superman()
-		form.Set(field, value)
-		return form
-	}
+func (as *ActionSuite) Test_Heroes_Create_refuses_wrong_input_and_keeps_the_hero_who_was_there() {
 	for why, form := range map[string]url.Values{
-		"missing":       {"alter_ego": {"x"}, "catch_phrase": {"y"}},
+		"missing":       without("name"),
 		"empty":         hero("name", ""),
 		"spaces":        hero("alter_ego", " \u2003\t "),
 		"invisible":     hero("name", "\u200b\u200d"),
 		"too long":      hero("name", strings.Repeat("ä", 101)),
 		"longer":        hero("catch_phrase", strings.Repeat("x", 281)),
 		"control":       hero("alter_ego", "Clark\x00Kent"),
+		"override":      hero("name", "Super\u202eman"),
+		"isolate":       hero("name", "\u2066Superman"),
 		"line end":      hero("catch_phrase", "Up,\r\nSet-Cookie: a=b"),
 		"invalid UTF-8": hero("name", "Super\xffman"),
 	} {
-		b := open(t)
-		b.post("/heroes", superman())
-		before := b.jar
-		res := b.post("/heroes", form)
-		b.Equal(http.StatusUnprocessableEntity, res.Code, why)
-		b.Equal(before, b.jar, why)
-		b.Equal("Superman", b.session()["name"], why)
-		b.Equal(1, strings.Count(res.Body.String(), `class="error"`), why)
-		b.Equal(1, strings.Count(res.Body.String(), " autofocus"), why)
+		as.open()
+		as.HTML("/heroes").Post(hero())
+		before := as.jar
+		res := as.HTML("/heroes").Post(form)
+		as.Equal(http.StatusUnprocessableEntity, res.Code, why)
+		as.Equal(before, as.jar, why)
+		as.Equal("Superman", as.Session.Get("name"), why)
+		as.Equal(1, strings.Count(res.Body.String(), `class="error"`), why)
+		as.Equal(1, strings.Count(res.Body.String(), " autofocus"), why)
 	}
 }
 
-func Test_Heroes_Create_shows_the_form_as_it_was_filled_with_a_message_at_each_field(t *testing.T) {
-	b := open(t)
-	page := b.post("/heroes", url.Values{"name": {"Superman"}, "alter_ego": {strings.Repeat("x", 101)}}).Body.String()
-	b.Contains(page, `value="Superman"`)
-	b.Contains(page, strings.Repeat("x", 101))
-	b.Contains(page, "These are 101 characters; please use at most 100.")
+// without returns the form of a hero without a field.
+func without(field string) url.Values {
+	form := hero()
+	form.Del(field)
+	return form
+}
+
+func (as *ActionSuite) Test_Heroes_Create_shows_the_form_as_it_was_filled_with_a_message_at_each_field() {
+	as.open()
+	page := as.HTML("/heroes").Post(hero("alter_ego", strings.Repeat("x", 101), "catch_phrase", " ")).Body.String()
+	as.Contains(page, `value="Superman"`)
+	as.Contains(page, strings.Repeat("x", 101))
+	as.Contains(page, "This has 101 characters; please use at most 100.")
 	for field, wrong := range map[string]bool{"name": false, "alter_ego": true, "catch_phrase": true} {
 		_, input, _ := strings.Cut(page, `<input id="`+field+`"`)
 		input, _, _ = strings.Cut(input, ">")
-		b.Equal(wrong, strings.Contains(input, `aria-invalid="true" aria-describedby="`+field+`-hint `+field+`-error"`), field)
-		b.Equal(wrong, strings.Contains(page, `id="`+field+`-error"`), field)
-		b.Equal(field == "alter_ego", strings.Contains(input, "autofocus"), "the first wrong one")
+		as.Equal(wrong, strings.Contains(input, `aria-invalid="true" aria-describedby="`+field+`-hint `+field+`-error"`), field)
+		as.Equal(wrong, strings.Contains(page, `id="`+field+`-error"`), field)
+		as.Equal(field == "alter_ego", strings.Contains(input, "autofocus"), "the first wrong one")
 	}
-	b.Empty(b.jar)
+	as.Empty(as.jar)
 }
 
-func Test_Heroes_Create_counts_characters_not_bytes(t *testing.T) {
-	b := open(t)
-	form := url.Values{"name": {strings.Repeat("🦸", 100)}, "alter_ego": {strings.Repeat("ü", 100)}, "catch_phrase": {strings.Repeat("字", 280)}}
-	b.Equal(http.StatusSeeOther, b.post("/heroes", form).Code)
-	b.Equal(form.Get("catch_phrase"), b.session()["catch_phrase"])
+func (as *ActionSuite) Test_Heroes_Create_counts_characters_not_bytes() {
+	as.open()
+	as.Equal(http.StatusSeeOther, as.HTML("/heroes").Post(largest("字")).Code)
+	for _, field := range Fields {
+		as.Equal(strings.Repeat("字", field.Max), as.Session.Get(field.Name))
+	}
 }
 
-func Test_Heroes_Create_fits_the_largest_hero_into_a_cookie(t *testing.T) {
+func (as *ActionSuite) Test_Heroes_Create_fits_the_largest_hero_into_a_cookie() {
 	for _, c := range []string{"🦸", "<"} { // the most bytes in the fields, and in the flash's JSON
-		b := open(t)
-		form := url.Values{"name": {strings.Repeat(c, 100)}, "alter_ego": {strings.Repeat("🦸", 100)}, "catch_phrase": {strings.Repeat("🦸", 280)}}
-		b.Equal(http.StatusSeeOther, b.post("/heroes", form).Code)
-		b.Equal(form.Get("name"), b.session()["name"])
+		as.open()
+		form := largest("🦸")
+		form.Set("name", strings.Repeat(c, 100))
+		as.Equal(http.StatusSeeOther, as.HTML("/heroes").Post(form).Code)
+		as.Equal(form.Get("name"), as.Session.Get("name"))
 	}
 }
 
-func Test_Heroes_Create_reads_the_body_alone(t *testing.T) {
-	b := open(t)
-	b.Equal(http.StatusUnprocessableEntity, b.post("/heroes?"+superman().Encode(), url.Values{}).Code)
-	b.Equal(http.StatusSeeOther, b.post("/heroes?name=Lex+Luthor", superman()).Code)
-	b.Equal("Superman", b.session()["name"])
+// largest returns a form that repeats a character in every field as often as it may.
+func largest(character string) url.Values {
+	form := url.Values{}
+	for _, field := range Fields {
+		form.Set(field.Name, strings.Repeat(character, field.Max))
+	}
+	return form
 }
 
-func Test_Heroes_Success_without_a_hero_leads_back_with_a_flash(t *testing.T) {
-	b := open(t)
-	res := b.get("/success")
-	b.Equal(http.StatusSeeOther, res.Code)
-	b.Equal("/", res.Location())
-	b.Contains(b.get("/").Body.String(), "There is no hero yet.")
-	b.Empty(b.jar, "the flash was all the session held")
+func (as *ActionSuite) Test_Heroes_Create_reads_the_body_alone() {
+	as.open()
+	as.Equal(http.StatusUnprocessableEntity, as.HTML("/heroes?"+hero().Encode()).Post(url.Values{}).Code)
+	as.Equal(http.StatusSeeOther, as.HTML("/heroes?name=Lex+Luthor").Post(hero()).Code)
+	as.Equal("Superman", as.Session.Get("name"))
 }
 
-func Test_Heroes_whatever_was_typed_is_escaped(t *testing.T) {
+func (as *ActionSuite) Test_Heroes_Success_without_a_hero_leads_to_the_form_and_stores_nothing() {
+	backend := &backendtest.Memory{}
+	for _, store := range []func(*config.Config){on(nil), on(backend)} {
+		as.open(store)
+		res := as.HTML("/success").Get()
+		as.Equal(http.StatusSeeOther, res.Code)
+		as.Empty(res.Header()["Set-Cookie"])
+		as.Contains(as.HTML(res.Location()).Get().Body.String(), "There is no hero yet.")
+		as.Empty(as.jar)
+	}
+	as.NoError(backend.Each(context.Background(), func(session.Key, []byte) error {
+		as.Fail("a visitor who only reads has left a record")
+		return nil
+	}))
+}
+
+func (as *ActionSuite) Test_Heroes_whatever_was_typed_is_escaped() {
 	evil := `"><script>alert('1')</script>&`
 	escaped := `&#34;&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;`
-	b := open(t)
-	page := b.post("/heroes", url.Values{"name": {evil}, "alter_ego": {evil}}).Body.String()
-	b.Equal(2, strings.Count(page, `value="`+escaped+`"`))
-	b.NotContains(page, "<script")
+	as.open()
+	form := url.Values{}
+	for _, field := range Fields {
+		form.Set(field.Name, evil)
+	}
+	form.Set("name", "")
+	page := as.HTML("/heroes").Post(form).Body.String()
+	as.Equal(len(Fields)-1, strings.Count(page, `value="`+escaped+`"`))
+	as.NotContains(page, "<script")
 
-	b.post("/heroes", url.Values{"name": {evil}, "alter_ego": {evil}, "catch_phrase": {evil}})
-	page = b.get("/success").Body.String()
-	b.Equal(5, strings.Count(page, escaped), "title, flash and three values")
-	b.NotContains(page, "<script")
+	form.Set("name", evil)
+	as.HTML("/heroes").Post(form)
+	page = as.HTML("/success").Get().Body.String()
+	as.Equal(len(Fields)+2, strings.Count(page, escaped), "title, flash and each value")
+	as.NotContains(page, "<script")
 }
 
-func Test_Heroes_the_page_reads_the_session_in_both_spellings_and_cannot_change_it(t *testing.T) {
-	b := open(t)
+func (as *ActionSuite) Test_Heroes_the_page_reads_the_session_in_both_spellings_and_cannot_change_it() {
+	as.open()
 	inline := func(source string) buffalo.Handler {
 		return func(c buffalo.Context) error {
 			c.Set("name", c.Session().Get("name")) // the lesson's other way
@@ -171,23 +205,36 @@ func Test_Heroes_the_page_reads_the_session_in_both_spellings_and_cannot_change_
 			return c.Render(http.StatusOK, inlinePage(source))
 		}
 	}
-	b.app.GET("/long", inline(`<%= name %>, <%= alter_ego %>|`))
-	b.app.GET("/short", inline(`<%= session["name"] %>, <%= session.Get("alter_ego") %>|<%= session["none"] %><%= session.Get("none") %>`))
-	b.app.GET("/write", inline(`<% session["name"] = "Lex Luthor" %><%= session["name"] %>`))
-	b.post("/heroes", superman())
-	b.Equal("Superman, Clark Kent|", b.get("/long").Body.String())
-	b.Equal("Superman, Clark Kent|", b.get("/short").Body.String())
-	b.get("/write")
-	b.Equal("Superman", b.session()["name"])
+	as.App.GET("/long", inline(`<%= name %>, <%= alter_ego %>|`))
+	as.App.GET("/short", inline(`<%= session["name"] %>, <%= session.Get("alter_ego") %>|<%= session["none"] %><%= session.Get("none") %>`))
+	as.App.GET("/write", inline(`<% session["name"] = "Lex Luthor" %><%= session["name"] %>`))
+	as.HTML("/heroes").Post(hero())
+	as.Equal("Superman, Clark Kent|", as.HTML("/long").Get().Body.String())
+	as.Equal("Superman, Clark Kent|", as.HTML("/short").Get().Body.String())
+	as.HTML("/write").Get()
+	as.Equal("Superman", as.Session.Get("name"))
 }
 
-func Test_Heroes_nothing_can_be_found_in_the_cookie(t *testing.T) {
-	b := open(t)
-	res := b.post("/heroes", superman())
-	for _, cookie := range append(res.Header()["Set-Cookie"], b.jar[b.app.SessionName]) {
+func (as *ActionSuite) Test_Heroes_Create_tells_a_client_that_asks_for_JSON_what_is_wrong() {
+	as.open()
+	as.header = map[string]string{"Accept": "application/json"}
+	res := as.HTML("/heroes").Post(hero("name", " "))
+	as.Equal(http.StatusUnprocessableEntity, res.Code)
+	as.Equal("application/problem+json", res.Header().Get("Content-Type"))
+	var got problem
+	as.NoError(json.Unmarshal(res.Body.Bytes(), &got))
+	as.Equal(422, got.Status)
+	as.Equal(map[string]string{"name": "Please fill in this field."}, got.Fields)
+	as.Empty(as.jar)
+}
+
+func (as *ActionSuite) Test_Heroes_nothing_can_be_found_in_the_cookie() {
+	as.open()
+	res := as.HTML("/heroes").Post(hero())
+	for _, cookie := range append(res.Header()["Set-Cookie"], as.jar[as.App.SessionName]) {
 		for _, text := range readings([]byte(cookie)) {
 			for _, word := range []string{"Superman", "Clark", "Kent", "away", "alter_ego", "catch_phrase", "flash", "success\":", "registered"} {
-				b.NotContains(text, word)
+				as.NotContains(text, word)
 			}
 		}
 	}
@@ -225,5 +272,5 @@ func readings(b []byte) []string {
 
 func inlinePage(source string) render.Renderer {
 	pages := fstest.MapFS{"page.html": {Data: []byte(source)}}
-	return buffalosession.Page(render.New(render.Options{TemplatesFS: pages}).HTML("page.html"))
+	return render.New(render.Options{TemplatesFS: pages}).HTML("page.html")
 }

@@ -3,132 +3,70 @@ package actions
 import (
 	"cmp"
 	"errors"
-	"html/template"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"heroes/locales"
 
 	"github.com/gobuffalo/buffalo"
-	"github.com/gobuffalo/middleware/i18n"
-	"github.com/gobuffalo/plush/v4"
-	"golang.org/x/text/language"
 )
 
-// ownLanguage is the one for whoever speaks none of the others.
-const ownLanguage = "en-us"
+// T translates in actions: T.Translate(c, "app.name"). In pages it is t("app.name").
+var T = locales.T
 
-var (
-	words     = mustLoad(choose(inProduction, locales.Embedded, locales.FS))
-	loading   sync.RWMutex // of words: what is loaded anew changes what is read
-	languages atomic.Pointer[dictionary]
-)
-
-func init() { languages.Store(newDictionary(words.AvailableLanguages())) }
-
-// A dictionary has the languages that there are words in, the application's own first.
-type dictionary struct {
-	matcher  language.Matcher
-	speakers []*speaker
-	choices  []choice
-
-	heard  sync.Map // what was asked for, and who speaks it
-	number atomic.Int64
-}
-
-const (
-	maxHeard  = 1000 // that are remembered: most browsers ask alike
-	maxAsking = 200  // bytes that are listened to
-)
-
-// A choice is a language as the pages offer it, named in its own words.
-type choice struct {
-	Code, Name string
-}
-
-// A speaker says things in one language.
-type speaker struct {
-	names []string // as Buffalo wants them: the language and, last, the application's own
-	said  sync.Map // what needs no arguments is translated once
-	kept  sync.Map // parts of pages, see once
-}
-
-func mustLoad(files fs.FS) *i18n.Translator {
-	t, err := i18n.New(files, ownLanguage)
-	if err != nil {
-		panic(err)
-	}
-	return t
-}
-
-func newDictionary(names []string) *dictionary {
-	d, tags := &dictionary{}, []language.Tag{}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
-	for _, name := range names {
-		s := &speaker{names: slices.Compact([]string{name, ownLanguage})}
-		d.speakers = append(d.speakers, s)
-		d.choices = append(d.choices, choice{s.say("language.code"), s.say("language.name")})
-		tags = append(tags, language.Make(name))
-	}
-	d.matcher = language.NewMatcher(tags)
-	return d
-}
-
-func rank(name string) int {
-	if name == ownLanguage {
-		return 0
-	}
-	return 1
-}
-
-// speak gives a page its words, in the language that the visitor has chosen or the best
-// one that the browser asks for (RFC 9110, section 12.5.4).
-func speak(next buffalo.Handler) buffalo.Handler {
-	return func(c buffalo.Context) error {
-		if c.Value("env") == "development" { // what was changed shows at once
-			if err := reload(); err != nil {
-				return err
+// translations gives each page its words, in the language that the visitor chose or the best one
+// for the browser.
+func translations(look *look) buffalo.MiddlewareFunc {
+	return func(next buffalo.Handler) buffalo.Handler {
+		return func(c buffalo.Context) error {
+			if c.Value("env") == "development" {
+				if err := look.reload(c.Logger()); err != nil {
+					return err
+				}
 			}
-			languages.Store(newDictionary(words.AvailableLanguages()))
+			chosen, _ := c.Session().Get("lang").(string)
+			for name, value := range look.frame(c.Response(), c.Request(), chosen) {
+				c.Set(name, value)
+			}
+			return next(c)
 		}
-		chosen, _ := c.Session().Get("lang").(string)
-		d := languages.Load()
-		s := d.speaker(chosen, c.Request().Header.Get("Accept-Language"))
-		c.Set("languages", s.names)
-		c.Set("t", s.say)
-		c.Set("choices", d.choices)
-		c.Set("once", s.once)
-		if h := c.Response().Header(); !slices.Contains(h["Vary"], "Accept-Language") { // an error speaks twice
-			h.Add("Vary", "Accept-Language")
-		}
-		return next(c)
 	}
 }
 
-func reload() error {
-	loading.Lock()
-	defer loading.Unlock()
-	return words.Load()
+// frame returns what the layout needs beside the page and the session.
+func (look *look) frame(w http.ResponseWriter, req *http.Request, chosen string) map[string]any {
+	if !slices.Contains(w.Header()["Vary"], "Accept-Language") { // an error comes here twice
+		w.Header().Add("Vary", "Accept-Language")
+	}
+	words := look.words.Load()
+	language := words.Match(chosen, req.Header.Get("Accept-Language"))
+	return map[string]any{
+		"languages": language.Names(), // of pages that are localized, as Buffalo finds them
+		"t":         language.Translate,
+		"choices":   words.Languages(),
+		"inspector": !look.production,
+	}
 }
 
-// LanguageUpdate keeps the language that the visitor chose, and leads back.
+// LanguageUpdate stores the language that the visitor chose, and redirects back.
 func LanguageUpdate(c buffalo.Context) error {
+	look, err := lookOf(c.Value("env").(string))
+	if err != nil {
+		return err
+	}
 	chosen := c.Request().PostForm.Get("language")
-	if !slices.ContainsFunc(languages.Load().choices, func(o choice) bool { return o.Code == chosen }) {
+	known := func(l *locales.Language) bool { return l.Code == chosen }
+	if !slices.ContainsFunc(look.words.Load().Languages(), known) {
 		return c.Error(http.StatusUnprocessableEntity, errors.New("there are no words in this language"))
 	}
 	c.Session().Set("lang", chosen)
 	return c.Redirect(http.StatusSeeOther, back(c))
 }
 
-// back is the page that the visitor came from, or the start. It is one of the
-// application's own that can be asked for: whatever a Referer says, no redirect leaves
-// the host, and none leads to what is only ever sent, such as a form with an error.
+// back returns the page that the visitor came from, or "/". It is a page of the application that
+// answers GET, so no Referer leads to another host or to a form's action.
 func back(c buffalo.Context) string {
 	path, _ := cameFrom(c)
 	for _, page := range c.Value("routes").(buffalo.RouteList) {
@@ -139,69 +77,11 @@ func back(c buffalo.Context) string {
 	return "/"
 }
 
-// cameFrom is the path of the page on this host that the visitor came from.
+// cameFrom returns the path of the page that the visitor came from, if it is on this host.
 func cameFrom(c buffalo.Context) (path string, ok bool) {
 	from, err := url.Parse(c.Request().Referer())
 	if err != nil || from.Host == "" || from.Host != c.Request().Host {
 		return "", false
 	}
 	return strings.TrimSuffix(from.Path, "/"), true
-}
-
-// say is the helper t, for actions: the words of that ID in the visitor's language.
-func say(c buffalo.Context, id string, arguments ...any) string {
-	return c.Value("t").(func(string, ...any) string)(id, arguments...)
-}
-
-func (d *dictionary) speaker(chosen, accepted string) *speaker {
-	if chosen == "" && accepted == "" {
-		return d.speakers[0]
-	}
-	accepted = accepted[:min(len(accepted), maxAsking)]
-	asked := chosen + "," + accepted
-	if s, ok := d.heard.Load(asked); ok {
-		return s.(*speaker)
-	}
-	_, i := language.MatchStrings(d.matcher, chosen, accepted)
-	if d.number.Add(1) <= maxHeard {
-		d.heard.Store(asked, d.speakers[i])
-	}
-	return d.speakers[i]
-}
-
-func (s *speaker) say(id string, arguments ...any) string {
-	if len(arguments) > 0 {
-		return s.translate(id, arguments...)
-	}
-	said, ok := s.said.Load(id)
-	if !ok {
-		said = s.translate(id)
-		s.said.Store(id, said)
-	}
-	return said.(string)
-}
-
-// translate falls back to the application's own language, and then to the ID.
-func (s *speaker) translate(id string, arguments ...any) string {
-	loading.RLock()
-	defer loading.RUnlock()
-	for _, name := range s.names {
-		if said, err := words.TranslateWithLang(name, id, arguments...); err == nil && said != id {
-			return said
-		}
-	}
-	return id
-}
-
-// once is a helper for a block of a page that is the same for everyone in this language,
-// wherever it stands: it is rendered the first time, and kept under that name.
-func (s *speaker) once(name string, block plush.HelperContext) (template.HTML, error) {
-	if kept, ok := s.kept.Load(name); ok {
-		return kept.(template.HTML), nil
-	}
-	text, err := block.Block()
-	if err == nil {
-		s.kept.Store(name, template.HTML(text))
-	}
-	return template.HTML(text), err
 }

@@ -2,63 +2,95 @@ package actions
 
 import (
 	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
 
+	"heroes/config"
+	"heroes/locales"
 	"heroes/public"
-	"heroes/session/buffalosession"
 	"heroes/templates"
 	"heroes/views"
 
+	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/buffalo/render"
-	"github.com/gobuffalo/envy"
 )
 
-// In production, pages, words and files come from the binary alone. In
-// development they come from disk, so that a change shows on reload.
+// r renders responses: r.HTML("heroes/new.html"), r.JSON(value).
+var r = renderer{render.New(render.Options{})}
+
+type renderer struct{ *render.Engine }
+
+// HTML renders a page in the layout.
+func (renderer) HTML(names ...string) render.Renderer {
+	return render.Func("text/html; charset=utf-8", func(w io.Writer, data render.Data) error {
+		look, err := lookOf(data["env"].(string))
+		if err != nil {
+			return err
+		}
+		return look.pages.HTML(names...).Render(w, data)
+	})
+}
+
+// A look is everything that pages consist of. In production it comes from the binary. Elsewhere it
+// comes from disk, so that a change shows on reload.
+type look struct {
+	production bool
+	pages      *views.Engine
+	words      atomic.Pointer[locales.Words]
+	files      public.Files
+}
+
 var (
-	inProduction = Production(envy.Get("GO_ENV", "development"))
-	files        = choose(inProduction, public.Embedded, public.OnDisk)
-
-	r, pagesErr = newPages()
+	inProduction  = sync.OnceValues(func() (*look, error) { return newLook(true) })
+	inDevelopment = sync.OnceValues(func() (*look, error) { return newLook(false) })
 )
 
-// CheckPages says which page does not parse, and at which line.
-func CheckPages() error {
-	return pagesErr
-}
-
-func newPages() (pages, error) {
-	engine, err := views.New(render.New(render.Options{
-		HTMLLayout:  "application.html",
-		TemplatesFS: choose(inProduction, templates.Embedded, templates.FS),
-		Helpers:     render.Helpers{"asset": asset},
-	}), views.Options{Reload: !inProduction})
-	if err != nil {
-		err = fmt.Errorf("the templates cannot be used:\n%w", err)
+// lookOf returns the look of an environment.
+func lookOf(env string) (*look, error) {
+	if config.Production(env) {
+		return inProduction()
 	}
-	return pages{engine}, err
+	return inDevelopment()
 }
 
-// pages render those that read the session themselves.
-type pages struct {
-	*views.Engine
+func newLook(production bool) (*look, error) {
+	l := &look{production: production, files: public.OnDisk()}
+	pages, words := templates.FS(), locales.FS()
+	if production {
+		l.files, pages, words = public.Embedded(), templates.Embedded(), locales.Embedded()
+	}
+	loaded, err := locales.Load(words, nil)
+	if err != nil {
+		return nil, err
+	}
+	l.words.Store(loaded)
+	l.pages, err = views.New(render.New(render.Options{
+		HTMLLayout:  "application.html",
+		TemplatesFS: pages,
+		Helpers:     render.Helpers{"asset": l.asset},
+	}), views.Options{Reload: !production})
+	if err != nil {
+		return nil, fmt.Errorf("the templates cannot be used:\n%w", err)
+	}
+	return l, nil
 }
 
-// HTML renders a page within the layout. The page reads session["name"].
-func (p pages) HTML(names ...string) render.Renderer {
-	return buffalosession.Page(p.Engine.HTML(names...))
+// reload reads the words again, and logs those that are asked for and missing.
+func (l *look) reload(log buffalo.Logger) error {
+	words, err := locales.Load(locales.FS(), func(language, id string) {
+		log.Warnf("locales: %q has no translation in %s", id, language)
+	})
+	if err == nil {
+		l.words.Store(words)
+	}
+	return err
 }
 
-// asset is the address of a public file, which changes with its content.
-func asset(name string) string {
-	if !inProduction {
+// asset returns the address of a public file, which changes with its content.
+func (l *look) asset(name string) string {
+	if !l.production {
 		return public.OnDisk().Path(name) // it may have changed
 	}
-	return files.Path(name)
-}
-
-func choose[T any](first bool, a, b func() T) T {
-	if first {
-		return a()
-	}
-	return b()
+	return l.files.Path(name)
 }

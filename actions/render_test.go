@@ -2,33 +2,52 @@ package actions
 
 import (
 	"bytes"
-	"html/template"
 	"maps"
 	"net/http"
-	"net/url"
-	"testing"
 
+	"heroes/locales"
 	"heroes/session"
 	"heroes/templates"
 
 	"github.com/gobuffalo/buffalo/render"
-	"github.com/gobuffalo/plush/v4"
-	"github.com/stretchr/testify/require"
 )
 
 // Every page of the application, as Buffalo renders it.
-func Test_pages_are_Buffalo_s_byte_for_byte(t *testing.T) {
+func (as *ActionSuite) Test_Pages_are_Buffalo_s_byte_for_byte() {
+	look, err := lookOf("production")
+	as.NoError(err)
 	stock := render.New(render.Options{
 		HTMLLayout:  "application.html",
 		TemplatesFS: templates.Embedded(),
-		Helpers:     render.Helpers{"asset": asset},
+		Helpers:     render.Helpers{"asset": look.asset},
 	})
 	hero := map[string]any{"name": `<b>Zoë</b> "<%= 1 %>"`, "alter_ego": `C:\\`, "catch_phrase": "字 & 'x'"}
-	seen := inspection{
+	type attribute struct{ Name, Text string }
+	type entry struct{ Key, Type, Value string }
+	type readable struct{ Of, Value, Read, Wrong string }
+	type seenType struct {
+		Store               string
+		Steps               []string
+		Cookie              *http.Cookie
+		Size, Max, Record   int
+		Attributes          []attribute
+		Lacking             string
+		Hero, Others        []entry
+		Flash               map[string][]string
+		Age, Idle, Lifetime string
+		Secret, Secrets     int
+		Readables           []readable
+	}
+	seen := seenType{
 		Store: "redis", Steps: []string{"browser", "id", "redis", "opens"}, Cookie: &http.Cookie{Name: "c", Value: "v"},
-		Attributes: []attribute{{"Path=/", "<all>"}}, Insecure: true, Hero: []entry{{"name", "string", "<b>"}},
+		Attributes: []attribute{{"Path=/", "<all>"}}, Lacking: "Secure", Hero: []entry{{"name", "string", "<b>"}},
 		Flash: map[string][]string{"info": {"<one>"}}, Readables: []readable{{"flask", "e30", "{}", ""}, {Of: "buffalo", Wrong: "<gob>"}},
 	}
+	copied := struct {
+		Place, Length              int
+		Before, After, Left, Right string
+		Opened                     bool
+	}{1, 5, "v", "A", "", "alue", false}
 	pages := []string{"heroes/new.html", "heroes/success.html", "errors/error.html", "session/show.html", "heroes/new.plush.html"}
 	for _, page := range pages {
 		for _, session := range []session.View{{"name": "Zoë"}, hero} {
@@ -36,35 +55,27 @@ func Test_pages_are_Buffalo_s_byte_for_byte(t *testing.T) {
 				for _, wrong := range []map[string]string{{}, {"name": "too <long>"}} {
 					data := render.Data{
 						"session": session, "flash": flash, "hero": hero, "wrong": wrong, "focus": "name",
-						"title": "A title", "text": "& a text", "details": "", "languages": []string{"de", "en-US"},
-						"inspector": len(wrong) == 0, "seen": seen, "copied": tamper("value"),
-						"choices": []choice{{"<language.code>", "English"}, {"ar", "<العربية>"}},
-						"once": func(_ string, block plush.HelperContext) (template.HTML, error) {
-							text, err := block.Block()
-							return template.HTML(text), err
-						},
-						"t": func(id string, _ ...any) string { return "<" + id + ">" },
+						"problem": problem{404, "A title", "& a text", nil}, "details": "", "languages": []string{"de", "en-US"},
+						"inspector": len(wrong) == 0, "seen": seen, "copied": copied,
+						"choices": []*locales.Language{{Code: "<language.code>", Name: "English"}, {Code: "ar", Name: "<العربية>"}},
+						"t":       func(id string, _ ...any) string { return "<" + id + ">" },
 					}
 					var want, got bytes.Buffer
-					require.NoError(t, stock.HTML(page).Render(&want, maps.Clone(data)), page)
-					require.NoError(t, r.Engine.HTML(page).Render(&got, maps.Clone(data)), page)
-					require.Equal(t, want.String(), got.String())
+					as.NoError(stock.HTML(page).Render(&want, maps.Clone(data)), page)
+					as.NoError(look.pages.HTML(page).Render(&got, maps.Clone(data)), page)
+					as.Equal(want.String(), got.String())
 				}
 			}
 		}
 	}
 }
 
-func Test_pages_parse(t *testing.T) {
-	require.NoError(t, CheckPages())
-}
-
 // A page asked for as page.plush.html would be rendered twice, what a visitor typed included.
-func Test_what_a_visitor_typed_is_no_template(t *testing.T) {
-	b := open(t)
-	b.post("/heroes", url.Values{"name": {`<%= 1 + 1 %>`}, "alter_ego": {`C:\\`}, "catch_phrase": {`\<%= name %>`}})
-	body := b.get("/success").Body.String()
+func (as *ActionSuite) Test_what_a_visitor_typed_is_no_template() {
+	as.open()
+	as.HTML("/heroes").Post(hero("name", `<%= 1 + 1 %>`, "alter_ego", `C:\\`, "catch_phrase", `\<%= name %>`))
+	body := as.HTML("/success").Get().Body.String()
 	for _, shown := range []string{"<bdi>&lt;%= 1 + 1 %&gt;</bdi>", `<bdi>C:\\</bdi>`, `\&lt;%= name %&gt;`} {
-		b.Contains(body, shown)
+		as.Contains(body, shown)
 	}
 }

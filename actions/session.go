@@ -8,22 +8,13 @@ import (
 	"github.com/gobuffalo/buffalo"
 )
 
-// SessionDestroy forgets the visitor. The flash that says so starts a session of
-// its own, which ends when it has been read.
+// SessionDestroy ends the visitor's session. The flash starts a session of its own, which ends
+// when the flash has been shown.
 func SessionDestroy(c buffalo.Context) error {
 	if err := buffalosession.Destroy(c); err != nil {
 		return err
 	}
-	c.Response().Header().Set("Clear-Site-Data", `"cache", "storage"`) // the cookie is the session's to remove
-	c.Flash().Add("info", say(c, "session.destroyed"))
+	c.Response().Header().Set("Clear-Site-Data", `"cache", "storage"`) // the session removes its cookie itself
+	c.Flash().Add("info", T.Translate(c, "session.destroyed"))
 	return c.Redirect(http.StatusSeeOther, "/")
-}
-
-// cookiesBlocked is true for a visitor who comes from a page of ours and brings no cookie: the
-// browser keeps none, or it has come back to a page whose session has ended. Who keeps none
-// would never see the flash of a redirect.
-func cookiesBlocked(c buffalo.Context) bool {
-	_, err := c.Request().Cookie(SessionName())
-	_, ours := cameFrom(c)
-	return err != nil && ours
 }

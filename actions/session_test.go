@@ -3,80 +3,81 @@ package actions
 import (
 	"net/http"
 	"net/url"
-	"testing"
 
 	"github.com/gobuffalo/httptest"
 )
 
-func Test_Session_Destroy_forgets_the_visitor_and_says_so(t *testing.T) {
-	byForm := func(r *httptest.Request) *httptest.Response { return r.Post(url.Values{"_method": {"DELETE"}}) }
-	byMethod := func(r *httptest.Request) *httptest.Response { return r.Delete() }
-	for _, send := range []func(*httptest.Request) *httptest.Response{byForm, byMethod} {
+func (as *ActionSuite) Test_Session_Destroy_forgets_the_visitor_and_says_so() {
+	byForm := func(path string) *httptest.Response { return as.HTML(path).Post(url.Values{"_method": {"DELETE"}}) }
+	byMethod := func(path string) *httptest.Response { return as.HTML(path).Delete() }
+	for _, send := range []func(string) *httptest.Response{byForm, byMethod} {
 		for _, path := range []string{"/session", "/session/"} {
-			b := open(t)
-			b.post("/heroes", superman())
-			res := b.send(send, path)
-			b.Equal(http.StatusSeeOther, res.Code)
-			b.Equal("/", res.Location())
-			b.Empty(b.session())
-			page := b.get("/").Body.String()
-			b.Contains(page, "You are forgotten.")
-			b.NotContains(page, "is registered.", "the flash from before is forgotten too")
-			b.Empty(b.jar, "the flash is read and the cookie is gone")
-			b.Equal("/", b.get("/success").Location())
+			as.open()
+			as.HTML("/heroes").Post(hero())
+			res := send(path)
+			as.Equal(http.StatusSeeOther, res.Code)
+			as.Equal("/", res.Location())
+			as.Empty(as.Session.Values())
+			page := as.HTML("/").Get().Body.String()
+			as.Contains(page, "Your session has ended. Your browser no longer has your hero.")
+			as.NotContains(page, "is registered.", "the flash from before is forgotten too")
+			as.Empty(as.jar, "the flash is read and the cookie is gone")
+			as.Equal("/heroes/new?notice=missing", as.HTML("/success").Get().Location())
 		}
 	}
 }
 
-func Test_Session_Destroy_is_refused_to_other_origins(t *testing.T) {
-	b := open(t)
-	b.post("/heroes", superman())
-	b.header["Origin"] = "https://evil.example"
-	b.Equal(http.StatusForbidden, b.post("/session", url.Values{"_method": {"DELETE"}}).Code)
-	b.Equal("Superman", b.session()["name"])
+func (as *ActionSuite) Test_Session_Destroy_is_refused_to_other_origins() {
+	as.open()
+	as.HTML("/heroes").Post(hero())
+	as.header["Origin"] = "https://evil.example"
+	as.Equal(http.StatusForbidden, as.HTML("/session").Post(url.Values{"_method": {"DELETE"}}).Code)
+	as.Equal("Superman", as.Session.Get("name"))
 }
 
-func Test_Session_every_page_of_a_visitor_with_a_session_can_forget_it(t *testing.T) {
-	b := open(t)
+func (as *ActionSuite) Test_Session_every_page_of_a_visitor_with_a_session_can_forget_it() {
+	as.open()
 	for _, path := range []string{"/", "/heroes/new", "/nowhere"} {
-		b.NotContains(b.get(path).Body.String(), "Forget me", path)
+		as.NotContains(as.HTML(path).Get().Body.String(), "Forget me", path)
 	}
-	b.post("/heroes", superman())
+	as.HTML("/heroes").Post(hero())
 	for _, path := range []string{"/", "/heroes/new", "/success", "/nowhere"} {
-		b.Contains(b.get(path).Body.String(), "Forget me", path)
+		as.Contains(as.HTML(path).Get().Body.String(), "Forget me", path)
 	}
-	b.Contains(b.post("/heroes", nil).Body.String(), "Forget me")
+	as.Contains(as.HTML("/heroes").Post(nil).Body.String(), "Forget me")
 }
 
-func Test_Health_answers_without_a_cookie_and_without_a_session(t *testing.T) {
-	b := open(t, "production")
-	b.post("/heroes", superman())
+func (as *ActionSuite) Test_Health_answers_without_a_cookie_and_without_a_session() {
+	as.open(in("production"))
+	as.HTML("/heroes").Post(hero())
 	for path, want := range map[string]string{"/healthz": "ok\n", "/healthz/": "ok\n", "/readyz": "ready\n", "/readyz/": "ready\n"} {
-		res := b.get(path)
-		b.Equal(http.StatusOK, res.Code, path)
-		b.Equal(want, res.Body.String())
-		b.Empty(res.Header()["Set-Cookie"])
-		b.Empty(res.Header()["Vary"], "it read no session")
+		res := as.HTML(path).Get()
+		as.Equal(http.StatusOK, res.Code, path)
+		as.Equal(want, res.Body.String())
+		as.Empty(res.Header()["Set-Cookie"])
+		as.Empty(res.Header()["Vary"], "it read no session")
 	}
 }
 
-func Test_Session_whose_cookie_does_not_come_back_is_said_to_be_over_or_not_kept(t *testing.T) {
-	b := open(t)
-	res := b.raw("GET", "/success", "", "Referer", "http://example.com/heroes/new")
-	b.Equal(http.StatusOK, res.Code, "no redirect, which could loop")
-	b.Contains(res.Body.String(), "keeps no cookies")
-	b.Contains(res.Body.String(), `<form action="/heroes"`)
-
-	for _, elsewhere := range []string{"", "http://evil.example/", "://"} {
-		b.Equal("/", b.raw("GET", "/success", "", "Referer", elsewhere).Header().Get("Location"), elsewhere)
+func (as *ActionSuite) Test_Session_whose_cookie_does_not_come_back_is_said_to_be_over_or_not_kept() {
+	as.open()
+	to := func(header ...string) string {
+		return as.raw("GET", "/success", "", header...).Header().Get("Location")
 	}
-	b.post("/session", url.Values{"_method": {"DELETE"}})
-	cookie := b.app.SessionName + "=" + b.jar[b.app.SessionName]
-	res = b.raw("GET", "/success", "", "Referer", "http://example.com/", "Cookie", cookie)
-	b.Equal("/", res.Header().Get("Location"), "this one keeps cookies")
+	as.Equal("/heroes/new?notice=cookies", to("Referer", "http://example.com/heroes/new"))
+	for _, elsewhere := range []string{"", "http://evil.example/", "://"} {
+		as.Equal("/heroes/new?notice=missing", to("Referer", elsewhere), elsewhere)
+	}
+	as.HTML("/session").Post(url.Values{"_method": {"DELETE"}})
+	cookie := as.App.SessionName + "=" + as.jar[as.App.SessionName]
+	as.Equal("/heroes/new?notice=missing", to("Referer", "http://example.com/", "Cookie", cookie), "this browser keeps cookies")
 
-	b.get("/") // the flash is read and the cookie is gone
-	b.header["Referer"] = "http://example.com/"
-	back := b.get("http://example.com/success") // the button Back
-	b.Contains(back.Body.String(), "Your session has ended, or", "this one keeps cookies, too")
+	as.Contains(as.HTML("/heroes/new?notice=cookies").Get().Body.String(), "Your session has ended, or your browser does not keep cookies")
+	as.Contains(as.HTML("/heroes/new?notice=missing").Get().Body.String(), "There is no hero yet.")
+	for _, unknown := range []string{"", "created", "<b>", "missing.x"} {
+		as.NotContains(as.HTML("/heroes/new?notice="+url.QueryEscape(unknown)).Get().Body.String(), `role="status"`)
+	}
+	as.HTML("/heroes").Post(hero())
+	as.HTML("/success").Get()
+	as.NotContains(as.HTML("/heroes/new?notice=missing").Get().Body.String(), "There is no hero yet.", "there is one")
 }

@@ -106,40 +106,62 @@ func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T)
 	} {
 		_, err := with(t, map[string]string{"GO_ENV": "test", variable: value})
 		require.ErrorContains(t, err, variable+":")
-		require.ErrorContains(t, err, "set it to", "how to mend it")
+		require.ErrorContains(t, err, "set it to", "how to fix it")
 		require.Equal(t, 0, strings.Count(err.Error(), "\n"))
 	}
 	_, err := with(t, map[string]string{"GO_ENV": "test", "PORT": "x", "LOG_LEVEL": "y"})
 	require.Equal(t, 1, strings.Count(err.Error(), "\n"), "one line for each")
 }
 
-func Test_Config_opens_the_store_that_the_environment_names(t *testing.T) {
-	t.Chdir(t.TempDir()) // without a database.yml
-	open := func(env map[string]string) (store *session.Store, err error) {
-		env["GO_ENV"] = "test"
-		c, err := with(t, env)
-		require.NoError(t, err)
-		envy.Temp(func() {
-			for name, value := range env {
-				envy.Set(name, value)
-			}
-			store, err = c.Open(t.Context())
-		})
-		return store, err
+func Test_Config_a_name_of_an_environment_has_no_capitals_and_no_spaces(t *testing.T) {
+	for _, env := range []string{"Production", "TEST", " production"} {
+		_, err := with(t, map[string]string{"GO_ENV": env, "SESSION_SECRET": session.NewSecret()})
+		require.ErrorContains(t, err, "GO_ENV: ")
+		require.ErrorContains(t, err, "set it to "+strings.ToLower(strings.TrimSpace(env)))
 	}
-	store, err := open(map[string]string{})
-	require.NoError(t, err)
-	require.ErrorIs(t, store.RevokeAll(t.Context()), session.ErrNoBackend, "in cookies")
+	require.Equal(t, "test", Env(), "in tests, where it is not set")
+}
 
-	for url, want := range map[string]string{
-		"redis://:the-password@127.0.0.1:1/0": "start it, or set REDIS_URL",
-		"127.0.0.1:1,127.0.0.1:2":             "start it, or set REDIS_URL",
-		"redis://:the-password@[::1/x":        "does not look like",
-		"user:the-password@nowhere":           "does not look like",
+func Test_Config_secrets_that_were_written_wrongly_are_an_error(t *testing.T) {
+	a, b := session.NewSecret(), session.NewSecret()
+	for _, list := range []string{a + " " + b, a + "\n" + b, `"` + a + `"`, "'" + a + "," + b + "'"} {
+		_, err := with(t, map[string]string{"GO_ENV": "production", "SESSION_SECRET": list})
+		require.ErrorContains(t, err, "SESSION_SECRET: secret 1 of ")
+		require.ErrorContains(t, err, "separate secrets by commas and write them without quotes")
+		require.NotContains(t, err.Error(), a)
+	}
+}
+
+func Test_Config_in_development_a_folder_that_cannot_be_written_is_an_error(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Chdir("/proc") // where not even root can make a folder
+	} else {
+		dir := t.TempDir()
+		require.NoError(t, os.Chmod(dir, 0o500))
+		t.Chdir(dir)
+	}
+	_, err := with(t, map[string]string{"GO_ENV": "development"})
+	require.ErrorContains(t, err, "tmp/session_secret: ")
+	require.ErrorContains(t, err, "or set SESSION_SECRET")
+	require.NotContains(t, err.Error(), "\n")
+}
+
+func Test_Config_reads_where_to_listen(t *testing.T) {
+	for _, c := range []struct{ env, addr, port, want string }{
+		{"test", "", "", "127.0.0.1:3000"},
+		{"production", "", "", "0.0.0.0:3000"},
+		{"test", "::1", "0", "[::1]:0"},
+		{"test", "unix:/run/heroes.sock", "", "unix:/run/heroes.sock"},
 	} {
-		_, err = open(map[string]string{"SESSION_STORE": "redis", "REDIS_URL": url})
-		require.ErrorContains(t, err, "REDIS_URL", url)
-		require.ErrorContains(t, err, want, url)
-		require.NotContains(t, err.Error(), "the-password")
+		env := map[string]string{"GO_ENV": c.env, "SESSION_SECRET": session.NewSecret()}
+		if c.addr != "" {
+			env["ADDR"] = c.addr
+		}
+		if c.port != "" {
+			env["PORT"] = c.port
+		}
+		got, err := with(t, env)
+		require.NoError(t, err)
+		require.Equal(t, c.want, got.Addr)
 	}
 }

@@ -49,7 +49,7 @@ func Test_ASVS_each_requirement_is_answered_and_each_test_that_it_names_is_there
 
 // testNames are those of Go's tests, of their parts, and of the browser's.
 func testNames(t *testing.T) map[string]bool {
-	name := regexp.MustCompile("(?m)^func ((?:Test|Fuzz)\\w+)\\(t? ?|\\bt\\.Run\\(\"([^\"]+)\"|^\\s*test\\(\"([^\"]+)\"")
+	name := regexp.MustCompile("(?m)^func (?:\\(as \\*ActionSuite\\) )?((?:Test|Fuzz)\\w+)\\(t? ?|\\bt\\.Run\\(\"([^\"]+)\"|^\\s*test\\(\"([^\"]+)\"")
 	names := map[string]bool{}
 	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

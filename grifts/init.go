@@ -12,14 +12,26 @@ import (
 )
 
 func init() {
-	store, err := session.New([][]byte{[]byte(session.NewSecret())}, session.Options{}) // no task opens a session
-	if err != nil {
-		panic(err)
-	}
-	buffalo.Grifts(actions.App(store)) // routes, middleware
-	grift.Desc("secret", "Print a secret for SESSION_SECRET")
-	grift.Set("secret", func(*grift.Context) error { // Buffalo's prints bytes that no environment can hold
-		fmt.Println(session.NewSecret())
+	add("secret", "Print a new secret for SESSION_SECRET", func(*grift.Context) error {
+		fmt.Println(session.NewSecret()) // Buffalo's own prints bytes that no environment can hold
 		return nil
 	})
+	add("routes", "Print the routes", withApp("routes"))
+	add("middleware", "Print the middleware", withApp("middleware"))
+}
+
+func add(name, description string, task grift.Grift) {
+	_ = grift.Desc(name, description)
+	_ = grift.Set(name, task)
+}
+
+// withApp returns a task that builds the application, replaces itself by Buffalo's task of that
+// name, and runs it.
+func withApp(name string) grift.Grift {
+	return func(c *grift.Context) error {
+		app := actions.App()
+		_ = grift.Remove(name)
+		buffalo.Grifts(app)
+		return grift.Run(name, c)
+	}
 }

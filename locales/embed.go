@@ -1,4 +1,5 @@
-// Package locales holds the words of every page, one file per resource and language.
+// Package locales holds the words of every page, a file for each resource and language, and
+// translates with them.
 package locales
 
 import (
@@ -11,13 +12,13 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
-// FS serves the words from disk, so that a change shows on reload, and from the
-// binary where there is no such folder.
+// FS returns the files from disk, so that a change shows on reload, or from the binary if there
+// is no such folder.
 func FS() fs.FS {
 	return buffalo.NewFS(files, "locales")
 }
 
-// Embedded serves the words from the binary alone.
+// Embedded returns the files from the binary.
 func Embedded() fs.FS {
 	return files
 }

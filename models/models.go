@@ -1,4 +1,4 @@
-// Package models holds the database connection, where Buffalo's commands look for it.
+// Package models holds the database, and the sessions that are kept on a server.
 package models
 
 import (
@@ -9,66 +9,97 @@ import (
 	"path/filepath"
 	"strings"
 
+	"heroes/config"
 	"heroes/migrations"
 
-	"github.com/gobuffalo/envy"
 	"github.com/gobuffalo/pop/v6"
 	"github.com/gobuffalo/pop/v6/logging"
 )
 
-// DB is the connection that database.yml names for GO_ENV, for Buffalo's commands,
-// which open it. It is nil when there is none: sessions in cookies need no database.
-// Open opens it, or says why it cannot.
-var DB, errDB = connect()
+// DB is the connection of database.yml for GO_ENV. Buffalo's commands look for it here and open
+// it. It is nil if there is none, for sessions in cookies need no database.
+var DB, errDB = connect(config.Env())
 
-func connect() (*pop.Connection, error) {
-	env := envy.Get("GO_ENV", "development")
-	var why error
-	pop.SetLogger(func(_ logging.Level, format string, args ...any) { // the database may not be wanted at all
+func connect(env string) (*pop.Connection, error) {
+	var cause error
+	pop.SetLogger(func(_ logging.Level, format string, args ...any) { // the application may not need a database
 		if len(args) == 2 && args[0] == env { // "unable to load connection %s: %v"
-			why, _ = args[1].(error)
+			cause, _ = args[1].(error)
 		}
 	})
 	defer pop.SetLogger(func(logging.Level, string, ...any) {})
 	var err error
-	if len(pop.Connections) == 0 { // "buffalo build" has put them in already
+	if len(pop.Connections) == 0 { // "buffalo build" has already loaded them
 		err = pop.LoadConfigFile()
 	}
 	db := pop.Connections[env]
 	if db == nil && err == nil {
-		err = cmp.Or(why, errors.New("it has no such entry"))
+		err = cmp.Or(cause, fmt.Errorf("it has no entry %q", env))
 	}
 	return db, err
 }
 
-// Open gives DB, or says how to have one.
-func Open() (*pop.Connection, error) {
+// open opens DB. Its error says how to have one.
+func open() (*pop.Connection, error) {
 	switch {
 	case errDB == nil && DB.Dialect.Name() == "sqlite3":
-		if err := os.MkdirAll(filepath.Dir(DB.Dialect.Details().Database), 0o755); err != nil {
-			return nil, err
+		folder := filepath.Dir(DB.Dialect.Details().Database)
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return nil, fmt.Errorf("the folder of the SQLite database cannot be made (%w): let this user write there, or set DATABASE_URL", err)
 		}
 		return DB, DB.Open()
 	case errDB == nil:
-		return DB, DB.Open()
+		return DB, explain(DB.Open(), DB)
 	case errors.Is(errDB, pop.ErrConfigFileNotFound):
-		return nil, fmt.Errorf("database.yml is not found: run in the folder that has it")
+		return nil, errors.New("there is no database.yml here: run this in the folder that has it")
 	case strings.Contains(errDB.Error(), "sqlite3 support was not compiled"):
 		return nil, errors.New("this program was built without SQLite: build it with -tags sqlite (go run -tags sqlite ./cmd/app), or set DATABASE_URL to a PostgreSQL")
 	}
-	return nil, fmt.Errorf("database.yml, %s: %w", envy.Get("GO_ENV", "development"), errDB)
+	return nil, fmt.Errorf("database.yml: %w", errDB)
 }
 
 // Migrate brings the database's tables up to date.
 func Migrate() error {
-	db, err := Open()
+	db, err := open()
 	if err != nil {
 		return err
 	}
 	box, err := pop.NewMigrationBox(migrations.SQL, db)
 	if err != nil {
-		return err
+		return explain(err, db)
 	}
 	box.SchemaPath = "" // no dump
-	return box.Up()
+	return explain(box.Up(), db)
+}
+
+// explain returns err with its cause and its fix, if it is one of those that a wrong DATABASE_URL
+// causes. The codes are PostgreSQL's (its manual, appendix A).
+func explain(err error, db *pop.Connection) error {
+	if err == nil || db.Dialect.Name() != "postgres" {
+		return err
+	}
+	details := db.Dialect.Details()
+	var reply interface{ SQLState() string } // what PostgreSQL answered, if it did
+	switch {
+	case unreachable(err):
+		return fmt.Errorf("DATABASE_URL: no PostgreSQL answers at %s:%s (%s): start it, or set DATABASE_URL to one", details.Host, details.Port, reason(err))
+	case !errors.As(err, &reply):
+		return err
+	}
+	switch reply.SQLState() {
+	case "3D000":
+		return fmt.Errorf("DATABASE_URL: PostgreSQL has no database %q: create it, for example with createdb, or name another one", details.Database)
+	case "28P01", "28000":
+		return fmt.Errorf("DATABASE_URL: PostgreSQL refuses the user %q or the password: correct them", details.User)
+	}
+	return err
+}
+
+// reason returns the last part of an error, on one line: the others name the address and the user.
+func reason(err error) string {
+	for next := err; next != nil; next = errors.Unwrap(next) {
+		err = next
+	}
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }

@@ -21,22 +21,33 @@ type Entry struct {
 }
 
 // Each calls f for every session with a cookie of that name, in any order, until f returns an
-// error. It skips records of other names and those under unknown secrets.
-func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) error {
+// error. It skips the records that it cannot open and returns their number: they are of another
+// application or name, or under a secret that is not listed.
+func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unreadable int, err error) {
 	if s.options.Backend == nil {
-		return ErrNoBackend
+		return 0, ErrNoBackend
 	}
-	return s.options.Backend.Each(ctx, func(key Key, record []byte) error {
-		plain, _, err := s.keys.open(record, purpose(kindRecord, name, key[:]))
-		if err != nil {
-			return nil
+	err = s.options.Backend.Each(ctx, func(key Key, record []byte) error {
+		entry, ok := s.entry(name, key, record)
+		switch {
+		case ok:
+			return f(entry)
+		case !s.keys.ended(name, key, record):
+			unreadable++
 		}
-		c, err := decodeContent(plain)
-		if err != nil {
-			return nil
-		}
-		return f(Entry{ID: key.String(), Created: c.created, LastUse: c.used, Size: len(record)})
+		return nil
 	})
+	return unreadable, err
+}
+
+// entry describes a record, if it can be opened.
+func (s *Store) entry(name string, key Key, record []byte) (e Entry, ok bool) {
+	plain, _, err := s.keys.open(record, purpose(kindRecord, name, key[:]))
+	if err != nil {
+		return e, false
+	}
+	c, err := decodeContent(plain)
+	return Entry{ID: key.String(), Created: c.created, LastUse: c.used, Size: len(record)}, err == nil
 }
 
 // Revoke ends the session with that ID and a cookie of that name, at once, in every process and

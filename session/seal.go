@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -26,14 +28,24 @@ func NewSecret() string {
 }
 
 // ParseSecrets reads one or more secrets, newest first, separated by commas. Space around
-// a secret is not part of it. The error says which secret is wrong and how to fix it, and
-// never repeats one.
+// a secret is not part of it; space, quotes and control characters inside one are errors, for
+// they come from a list without commas or from a shell's quotes. The error says which secret is
+// wrong and how to fix it, and never repeats one.
 func ParseSecrets(list string) ([][]byte, error) {
 	var secrets [][]byte
 	for s := range strings.SplitSeq(list, ",") {
 		secrets = append(secrets, []byte(strings.TrimSpace(s)))
 	}
+	for i, s := range secrets {
+		if bytes.ContainsFunc(s, misplaced) {
+			return nil, fmt.Errorf("secret %d of %d contains a space, a quote or a line break: separate secrets by commas and write them without quotes", i+1, len(secrets))
+		}
+	}
 	return secrets, checkSecrets(secrets)
+}
+
+func misplaced(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || r == '"' || r == '\''
 }
 
 func checkSecrets(secrets [][]byte) error {
@@ -118,6 +130,12 @@ func (k keyring) open(box, data []byte) (plain string, secret int, err error) {
 		}
 	}
 	return "", 0, errRefused
+}
+
+// ended reports whether a record is what an ended session leaves behind.
+func (k keyring) ended(name string, key Key, record []byte) bool {
+	_, _, err := k.open(record, purpose(kindEnd, name, key[:]))
+	return err == nil
 }
 
 // decodeText decodes base64url strictly: each sequence of bytes has exactly one spelling.

@@ -25,3 +25,14 @@ func Test_06_a_new_secret_is_good_and_never_the_same(t *testing.T) {
 	_, err := ParseSecrets(a)
 	require.NoError(t, err)
 }
+
+func Test_06_secrets_that_are_not_separated_by_commas_or_are_quoted_are_an_error(t *testing.T) {
+	for _, list := range []string{
+		string(newSecret) + " " + string(oldSecret), string(newSecret) + "\n" + string(oldSecret), `"` + string(newSecret) + `"`,
+		"'" + string(newSecret) + "'", string(oldSecret) + ",a secret of words that is certainly long enough",
+	} {
+		_, err := ParseSecrets(list)
+		require.ErrorContains(t, err, "separate secrets by commas and write them without quotes", list)
+		require.NotContains(t, err.Error(), string(newSecret))
+	}
+}

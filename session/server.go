@@ -90,7 +90,7 @@ func (k onServer) read(ctx context.Context, name string, id Key) (held, Reason, 
 func (s *Store) openRecord(name string, id Key, record []byte, expires, now time.Time) (held, Reason) {
 	plain, secret, err := s.keys.open(record, purpose(kindRecord, name, id[:]))
 	if err != nil {
-		if _, _, err := s.keys.open(record, purpose(kindEnd, name, id[:])); err == nil {
+		if s.keys.ended(name, id, record) {
 			return held{content: content{id: id, grace: expires.Sub(now)}}, Replaced
 		}
 		return held{}, Refused

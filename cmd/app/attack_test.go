@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"heroes/actions"
 	"heroes/session"
 	"heroes/session/backendtest"
 	"heroes/session/buffalosession"
@@ -127,7 +128,7 @@ func Test_Attack_on_the_cookie(t *testing.T) {
 					if refused == "" {
 						refused = fmt.Sprint(a.Header, a.text)
 					}
-					require.Equal(t, refused, fmt.Sprint(a.Header, a.text), "all are answered alike")
+					require.True(t, refused == fmt.Sprint(a.Header, a.text), "all are answered alike, and this one is: "+title(a.text))
 				}
 				s.noHarm(t)
 			})
@@ -184,13 +185,16 @@ func Test_Attack_by_markup_in_each_field_and_language(t *testing.T) {
 	s := serveSite(t, nil)
 	pages := func(t *testing.T, language, word string) (all []string) {
 		form := func(without string) string {
-			v := url.Values{"name": {word}, "alter_ego": {word}, "catch_phrase": {word}}
+			v := url.Values{}
+			for _, field := range actions.Fields {
+				v.Set(field.Name, word)
+			}
 			v.Del(without)
 			return v.Encode()
 		}
 		speak := "Accept-Language: " + language
-		for _, field := range []string{"name", "alter_ego", "catch_phrase"} {
-			refill := s.ask(t, post("/heroes", form(field), speak))
+		for _, field := range actions.Fields {
+			refill := s.ask(t, post("/heroes", form(field.Name), speak))
 			require.Equal(t, http.StatusUnprocessableEntity, refill.StatusCode)
 			all = append(all, refill.text)
 		}
@@ -236,8 +240,8 @@ func Test_Attack_by_what_is_not_a_field(t *testing.T) {
 		{"markup in Content-Type", request("POST /heroes", "Content-Type: <evil>", "Content-Length: 1") + "x", 415},
 		{"markup in Origin", post("/heroes", hero("x"), "Origin: <evil>"), 403},
 		{"line ends in the name", post("/heroes", hero("a\r\nEvil: 1")), 422},
-		{"line ends in the alter ego", post("/heroes", "name=a&catch_phrase=b&alter_ego=c%0d%0aSet-Cookie:%20evil=1"), 422},
-		{"line ends in the catch phrase", post("/heroes", "name=a&alter_ego=b&catch_phrase=c%0aEvil:%201"), 422},
+		{"line ends in the alter ego", post("/heroes", without("alter_ego")+"&alter_ego=c%0d%0aSet-Cookie:%20evil=1"), 422},
+		{"line ends in the catch phrase", post("/heroes", without("catch_phrase")+"&catch_phrase=c%0aEvil:%201"), 422},
 		{"line ends in the language", post("/language", "language=de%0d%0aEvil:%201"), 422},
 		{"line ends in _method", post("/session", "_method=DELETE%0d%0aEvil:%201"), 405},
 		{"line ends in the path", request("GET /success%0d%0aEvil:%201"), 404},
@@ -258,7 +262,7 @@ func Test_Attack_by_what_is_not_a_field(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			a := s.ask(t, row.send)
-			require.Equal(t, row.status, a.StatusCode, a.text)
+			require.Equal(t, row.status, a.StatusCode, title(a.text))
 			require.Equal(t, row.status == 303, a.cookie() != "")
 			require.NotContains(t, a.Header.Get("X-Request-Id"), "1234")
 			s.noHarm(t)
@@ -349,7 +353,7 @@ func Test_Attack_by_another_method(t *testing.T) {
 			{"GET *", request("GET *", from), 400},
 			{"get in lower case", request("get /", from), 405},
 			{"a method that is unknown", request("EVIL /", from), 405},
-			{"PATCH from another origin", request("PATCH /session", from, evil), 405},
+			{"PATCH from another origin", request("PATCH /session", from, evil), 403},
 			{"a method of 1 KB", request(strings.Repeat("EVIL", 256)+" /", from), 405},
 			{"PROPFIND", request("PROPFIND /", from), 405},
 			{"PRI: HTTP/2 to one who speaks HTTP/1", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
@@ -358,9 +362,9 @@ func Test_Attack_by_another_method(t *testing.T) {
 		} {
 			t.Run(row.name, func(t *testing.T) {
 				a := s.ask(t, row.send)
-				require.Equal(t, row.status, a.StatusCode, a.text)
+				require.Equal(t, row.status, a.StatusCode, title(a.text))
 				require.Empty(t, a.cookie())
-				require.NotContains(t, a.text, s.good, "no method echoes the cookie")
+				hides(t, a.text, s.good, "no method echoes the cookie")
 				s.noHarm(t)
 			})
 		}
@@ -423,7 +427,7 @@ func attackFiles(t *testing.T, addr string) {
 			require.True(t, answers[0].is(301, 307, 403, 404), answers[0].Status)
 			require.Empty(t, answers[0].cookie())
 			for _, word := range []string{"module heroes", "package public", "root:", "application.css</a>", "idlepool", "yield", "a secret"} {
-				require.NotContains(t, answers[0].text, word)
+				hides(t, answers[0].text, word)
 			}
 		})
 	}
@@ -466,17 +470,17 @@ func Test_Attack_by_size_and_content(t *testing.T) {
 		{"100 fields", post("/heroes", good+strings.Repeat("&x=", 97)), 303},
 		{"20,000 fields", post("/heroes", good+strings.Repeat("&x=", 20000)), 400},
 		{"20,000 fields of different names", post("/heroes", manyNames(7000)), 400},
-		{"a value of 60 KB", post("/heroes", "alter_ego=a&catch_phrase=b&name="+strings.Repeat("x", 60<<10)), 422},
-		{"invalid UTF-8", post("/heroes", "alter_ego=a&catch_phrase=b&name=%ff%fe"), 422},
-		{"UTF-8 of too many bytes", post("/heroes", "alter_ego=a&catch_phrase=b&name=%c0%bcevil%c0%be"), 422},
-		{"half a surrogate", post("/heroes", "alter_ego=a&catch_phrase=b&name=%ed%a0%80"), 422},
-		{"a NUL", post("/heroes", "alter_ego=a&catch_phrase=b&name=a%00b"), 422},
-		{"a NUL as it is", post("/heroes", "alter_ego=a&catch_phrase=b&name=a\x00b"), 422},
+		{"a value of 60 KB", post("/heroes", without("name")+"&name="+strings.Repeat("x", 60<<10)), 422},
+		{"invalid UTF-8", post("/heroes", without("name")+"&name=%ff%fe"), 422},
+		{"UTF-8 of too many bytes", post("/heroes", without("name")+"&name=%c0%bcevil%c0%be"), 422},
+		{"half a surrogate", post("/heroes", without("name")+"&name=%ed%a0%80"), 422},
+		{"a NUL", post("/heroes", without("name")+"&name=a%00b"), 422},
+		{"a NUL as it is", post("/heroes", without("name")+"&name=a\x00b"), 422},
 		{"an escape that is none", post("/heroes", "name=%zz"), 400},
 		{"a semicolon", post("/heroes", "name=a;alter_ego=b"), 400},
 		{"fields in the query", post("/heroes?"+good, ""), 422},
-		{"names with brackets", post("/heroes", "name[]=a&alter_ego[$ne]=b&catch_phrase=c"), 422},
-		{"names in another case", post("/heroes", "NAME=a&alter_ego=b&catch_phrase=c"), 422},
+		{"names with brackets", post("/heroes", without("name", "alter_ego")+"&name[]=a&alter_ego[$ne]=b"), 422},
+		{"names in another case", post("/heroes", without("name")+"&NAME=a"), 422},
 		{"JSON", request("POST /heroes", "Content-Type: application/json", "Content-Length: 2") + "{}", 415},
 		{"text, which a form of another site can send", request("POST /heroes", "Content-Type: text/plain", fmt.Sprint("Content-Length: ", len(good))) + good, 415},
 		{"multipart", request("POST /heroes", "Content-Type: multipart/form-data; boundary=x", "Content-Length: 5") + "--x--", 415},
@@ -488,7 +492,7 @@ func Test_Attack_by_size_and_content(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			a := s.ask(t, row.send)
-			require.Equal(t, row.status, a.StatusCode, a.text)
+			require.Equal(t, row.status, a.StatusCode, title(a.text))
 			require.Equal(t, row.status == 303, a.cookie() != "")
 			s.noHarm(t)
 		})
@@ -506,16 +510,16 @@ func manyNames(n int) string {
 // Of a field that comes twice the first counts, on each page alike.
 func Test_Attack_by_fields_that_come_twice(t *testing.T) {
 	s := serveSite(t, nil)
-	a := s.ask(t, post("/heroes?name=Query", "name=First&name=Second&alter_ego=a&catch_phrase=b&alter_ego=c"))
+	a := s.ask(t, post("/heroes?name=Query", "name=First&name=Second&"+without("name")+"&alter_ego=c"))
 	require.Equal(t, "First", s.hero(t, a.cookie()))
 	page := s.ask(t, request("GET /success?name=Query", "Cookie: "+a.cookie())).text
 	require.Equal(t, 3, strings.Count(page, "First"), "title, heading and flash")
 	require.NotContains(t, page, "Second")
 	require.NotContains(t, page, "Query")
-	require.Equal(t, 422, s.ask(t, post("/heroes", "name=&name=Second&alter_ego=a&catch_phrase=b")).StatusCode)
-	require.Contains(t, s.ask(t, post("/heroes", "name=First&name=Second")).text, `value="First"`)
+	require.Equal(t, 422, s.ask(t, post("/heroes", "name=&name=Second&"+without("name"))).StatusCode)
+	shows(t, s.ask(t, post("/heroes", "name=First&name=Second")).text, `value="First"`)
 	b := s.ask(t, post("/language", "language=de&language=fr"))
-	require.Contains(t, s.ask(t, request("GET /", "Cookie: "+b.cookie())).text, `<html lang="de"`)
+	shows(t, s.ask(t, request("GET /", "Cookie: "+b.cookie())).text, `<html lang="de"`)
 	require.Equal(t, 422, s.ask(t, post("/language", "language=evil&language=fr")).StatusCode)
 	s.noHarm(t)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/gobuffalo/envy"
 )
 
-// health asks the application that runs at ADDR and PORT whether it is well: for a
-// container that has no other program.
+// health reports whether the application at ADDR and PORT is well. It is for a container that has
+// no other program.
 func health() error {
 	address := net.JoinHostPort(envy.Get("ADDR", "127.0.0.1"), envy.Get("PORT", "3000"))
 	client := http.Client{Transport: &http.Transport{}, Timeout: 3 * time.Second} // no proxy

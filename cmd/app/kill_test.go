@@ -94,7 +94,8 @@ func (l *load) visit(hero string) (p promise, ok bool) {
 }
 
 func heroForm(name string) url.Values {
-	return url.Values{"name": {name}, "alter_ego": {"Clark Kent"}, "catch_phrase": {"Up!"}}
+	form, _ := url.ParseQuery(hero(name))
+	return form
 }
 
 // post sends a form, and is true with the cookie that the visitor then has if that was

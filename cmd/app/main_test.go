@@ -16,5 +16,6 @@ func Test_Listen_says_what_to_do_when_the_port_is_taken(t *testing.T) {
 }
 
 func Test_Run_names_what_it_can_do(t *testing.T) {
-	require.ErrorContains(t, run([]string{"serve-me"}), "task list")
+	require.ErrorContains(t, run([]string{"serve-me"}), "app --help")
+	require.NoError(t, run([]string{"--help"}))
 }

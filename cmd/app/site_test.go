@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"context"
 	"fmt"
 	"html"
 	"io"
@@ -20,11 +19,11 @@ import (
 	"time"
 
 	"heroes/actions"
+	"heroes/config"
 	"heroes/session"
 	"heroes/session/backendtest"
 
 	"github.com/gobuffalo/buffalo"
-	"github.com/gobuffalo/envy"
 	"github.com/stretchr/testify/require"
 )
 
@@ -48,16 +47,12 @@ func serveSite(t *testing.T, backend session.Backend, change ...func(*http.Serve
 	t.Helper()
 	s := &site{memory: backend != nil, secret: session.NewSecret()}
 	var err error
-	s.store, err = session.New([][]byte{[]byte(s.secret)}, session.Options{
-		Backend: backend,
-		OnEvent: func(ctx context.Context, e session.Event) { actions.LogSession(ctx, s.app.Logger, e) },
+	s.app, err = actions.New(config.Config{
+		Env: "production", LogLevel: slog.LevelDebug, Log: &s.log,
+		Secrets: [][]byte{[]byte(s.secret)}, Session: session.Options{Backend: backend},
 	})
 	require.NoError(t, err)
-	envy.Temp(func() {
-		envy.Set("GO_ENV", "production")
-		s.app = actions.App(s.store)
-	})
-	s.app.Logger = actions.NewLogger(&s.log, slog.LevelDebug, true)
+	s.store = s.app.SessionStore.(*session.Store)
 	listener, err := listen("127.0.0.1:0")
 	require.NoError(t, err)
 	s.addr = listener.Addr().String()
@@ -127,8 +122,20 @@ func post(path, body string, header ...string) string {
 	return request("POST "+path, append(header, formType, fmt.Sprint("Content-Length: ", len(body)))...) + body
 }
 
+// hero returns a form with a value in every field.
 func hero(name string) string {
-	return url.Values{"name": {name}, "alter_ego": {"Clark Kent"}, "catch_phrase": {"Up, up and away!"}}.Encode()
+	return without("name") + "&name=" + url.QueryEscape(name)
+}
+
+// without returns a form with a value in every field but these.
+func without(fields ...string) string {
+	form := url.Values{}
+	for _, field := range actions.Fields {
+		if !slices.Contains(fields, field.Name) {
+			form.Set(field.Name, "Hero's "+field.Name)
+		}
+	}
+	return form.Encode()
 }
 
 // send writes raw over a connection of its own and gives all that comes back, until n
@@ -176,7 +183,7 @@ var inPlace = regexp.MustCompile(`^/([!-.0-\[\]-~][!-\[\]-~]*)?$`)
 // isSafe is what holds for each answer, whatever was asked.
 func (a answer) isSafe(t *testing.T) {
 	t.Helper()
-	require.NotContains(t, a.text, "<evil", "an answer never has markup that was sent")
+	hides(t, a.text, "<evil", "an answer never has markup that was sent")
 	require.LessOrEqual(t, len(a.Header["Set-Cookie"]), 1)
 	if a.Header.Get("X-Request-Id") == "" { // what is no request is refused before there is an application
 		require.Contains(t, []int{400, 417, 431, 501, 505}, a.StatusCode)
@@ -217,7 +224,7 @@ func (a answer) cookie() string {
 func (s *site) signIn(t *testing.T, name string, header ...string) string {
 	t.Helper()
 	a := s.ask(t, post("/heroes", hero(name), header...))
-	require.Equal(t, http.StatusSeeOther, a.StatusCode, a.text)
+	require.Equal(t, http.StatusSeeOther, a.StatusCode, title(a.text))
 	require.NotEmpty(t, a.cookie())
 	read := s.ask(t, request("GET /success", "Cookie: "+a.cookie()))
 	require.Equal(t, http.StatusOK, read.StatusCode)
@@ -250,6 +257,32 @@ func statuses(answers []answer) (all []int) {
 		all = append(all, a.StatusCode)
 	}
 	return all
+}
+
+var titleTag = regexp.MustCompile(`<title>(.*)</title>`)
+
+// title returns the title of a page, or the start of a text.
+func title(page string) string {
+	if m := titleTag.FindStringSubmatch(page); m != nil {
+		return m[1]
+	}
+	return fmt.Sprintf("%.200s", page)
+}
+
+// shows fails if a page does not contain a text. It prints the page's title, not the page.
+func shows(t *testing.T, page, text string, message ...any) {
+	t.Helper()
+	if !strings.Contains(page, text) {
+		require.Fail(t, fmt.Sprintf("%q is not on the page %q", text, title(page)), message...)
+	}
+}
+
+// hides fails if a page contains a text.
+func hides(t *testing.T, page, text string, message ...any) {
+	t.Helper()
+	if _, after, found := strings.Cut(page, text); found {
+		require.Fail(t, fmt.Sprintf("%q is on the page %q, before %.80q", text, title(page), after), message...)
+	}
 }
 
 // is says whether the status is one of those wanted.

@@ -142,13 +142,20 @@ func Sessions(t *testing.T, b session.Backend) {
 			require.Equal(t, id, other)
 		}
 		require.Equal(t, []string{"created " + id, "renewed " + id}, events)
-		require.NoError(t, v.store.Each(t.Context(), name, func(e session.Entry) error {
-			require.Equal(t, id, e.ID)
-			require.WithinDuration(t, time.Now(), e.Created, 5*time.Second)
-			return nil
-		}))
+		each := func(name string) (unreadable int) {
+			unreadable, err := v.store.Each(t.Context(), name, func(e session.Entry) error {
+				require.Equal(t, id, e.ID)
+				require.WithinDuration(t, time.Now(), e.Created, 5*time.Second)
+				return nil
+			})
+			require.NoError(t, err)
+			return unreadable
+		}
+		require.Zero(t, each(name))
+		require.Equal(t, 1, each("another"), "a session that cannot be opened is counted")
 		destroy(v)
 		require.Equal(t, "destroyed "+id, events[2])
+		require.Zero(t, each(name), "what an ended session leaves is not")
 	})
 
 	t.Run("11: a session is revoked by the ID that its sign-in knew", func(t *testing.T) {

@@ -28,7 +28,8 @@ import (
 
 func init() { session.Register("uuid", uuid.UUID{}) }
 
-// Middleware saves the session before a page or a redirect leaves. If that fails, the error
+// Middleware lets pages read the session, as session["name"] or session.Get("name"), and saves it
+// before a page or a redirect leaves. If that fails, the error
 // reaches the middleware around the handler, so that a transaction rolls back. The answer is 503
 // while the sessions cannot be reached. It is 409 if another request renewed or ended the
 // session, or if too many requests change it at once. A flash is kept even if the response is
@@ -88,6 +89,9 @@ func (c *context) Render(status int, r render.Renderer) error {
 	}
 	var to render.ErrRedirect // Buffalo would save before it resolves a route helper
 	page := render.Func(r.ContentType(), func(w io.Writer, data render.Data) error {
+		if s, ok := data["session"].(*buffalo.Session); ok && s != nil {
+			data["session"] = session.ViewOf(s.Session) // a template cannot index Buffalo's
+		}
 		err := r.Render(w, data)
 		if errors.As(err, &to) {
 			return errors.New("buffalosession: the page redirects")
@@ -191,15 +195,4 @@ func storeOf(c buffalo.Context) (*session.Store, error) {
 		return nil, fmt.Errorf("buffalosession: the application keeps its sessions in a %T; set buffalo.Options.SessionStore to a *session.Store", c.Session().Session.Store())
 	}
 	return store, nil
-}
-
-// Page lets a page read the session: it replaces Buffalo's *buffalo.Session, which a template
-// cannot index, by a session.View, under the same name "session".
-func Page(page render.Renderer) render.Renderer {
-	return render.Func(page.ContentType(), func(w io.Writer, data render.Data) error {
-		if s, ok := data["session"].(*buffalo.Session); ok && s != nil {
-			data["session"] = session.ViewOf(s.Session)
-		}
-		return page.Render(w, data)
-	})
 }

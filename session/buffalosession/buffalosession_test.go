@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"heroes/session"
@@ -296,16 +296,14 @@ func Test_11_destroy_forgets_the_flash_and_renew_keeps_the_values(t *testing.T) 
 	p.Empty(sessiontest.Read(p.store, res, name))
 }
 
-func Test_Page_lets_a_page_index_the_session(t *testing.T) {
+func Test_Middleware_lets_a_page_index_the_session(t *testing.T) {
 	p := open(t, nil)
+	page := render.New(render.Options{TemplatesFS: fstest.MapFS{"page.html": {Data: []byte(`<%= session["name"] %>, <%= session.Get("name") %>|<%= session["none"] %>`)}}})
 	p.app.GET("/", func(c buffalo.Context) error {
-		c.Session().Set("name", "Superman")
-		return c.Render(http.StatusOK, buffalosession.Page(render.Func("text/plain", func(w io.Writer, d render.Data) error {
-			_, err := fmt.Fprint(w, d["session"].(session.View)["name"])
-			return err
-		})))
+		c.Session().Set("name", "<Superman>")
+		return c.Render(http.StatusOK, page.HTML("page.html"))
 	})
 	w := httptest.NewRecorder()
 	p.served.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-	p.Equal("Superman", w.Body.String())
+	p.Equal("&lt;Superman&gt;, &lt;Superman&gt;|", w.Body.String())
 }

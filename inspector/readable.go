@@ -1,4 +1,4 @@
-package actions
+package inspector
 
 import (
 	"bytes"
@@ -8,13 +8,14 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/gob"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -23,10 +24,9 @@ import (
 	"github.com/gorilla/sessions"
 )
 
-// The cookies of Flask and of stock Buffalo are signed, so that nobody changes them,
-// and not encrypted, so that anybody reads them. The inspector makes both for the
-// values of this session. The keys that sign them are made for one answer and thrown
-// away.
+// The cookies of Flask and of stock Buffalo are signed, so nobody can change them, but not
+// encrypted, so anybody can read them. The inspector makes both for the values of a session. The
+// keys that sign them are made for one page and thrown away.
 
 // A readable is such a cookie, and what can be read in it without a key.
 type readable struct {
@@ -49,13 +49,13 @@ func readables(name string, values session.View) []readable {
 
 var base64url = base64.RawURLEncoding
 
-// flaskCookie is the value of Flask's cookie: JSON, the time and a signature
-// (itsdangerous, URLSafeTimedSerializer; the JSON is packed if that is shorter).
+// flaskCookie returns the value of Flask's cookie: JSON, the time and a signature (itsdangerous,
+// URLSafeTimedSerializer; the JSON is compressed if that is shorter).
 func flaskCookie(values session.View, key []byte, now time.Time) string {
 	text := flaskJSON(values)
 	cookie := base64url.EncodeToString(text)
-	if packed := pack(text); len(packed) < len(text)-1 {
-		cookie = "." + base64url.EncodeToString(packed)
+	if compressed := compress(text); len(compressed) < len(text)-1 {
+		cookie = "." + base64url.EncodeToString(compressed)
 	}
 	cookie += "." + base64url.EncodeToString(binary.BigEndian.AppendUint32(nil, uint32(now.Unix())))
 	return cookie + "." + base64url.EncodeToString(sign(sign(key, "cookie-session"), cookie))
@@ -67,7 +67,7 @@ func sign(key []byte, text string) []byte {
 	return mac.Sum(nil)
 }
 
-func pack(text []byte) []byte {
+func compress(text []byte) []byte {
 	var b bytes.Buffer
 	w := zlib.NewWriter(&b)
 	_, _ = w.Write(text) // a buffer takes everything
@@ -75,8 +75,8 @@ func pack(text []byte) []byte {
 	return b.Bytes()
 }
 
-// flaskJSON writes the values as Flask does: bytes and times have a tag, and what is
-// not ASCII is escaped. What JSON does not know is written as text.
+// flaskJSON writes the values as Flask does: bytes and times have a tag, and only ASCII is not
+// escaped. A type that JSON does not have is written as text.
 func flaskJSON(values session.View) []byte {
 	tagged := make(map[string]any, len(values))
 	for key, value := range values {
@@ -109,16 +109,16 @@ func writeJSON(value any, indent string) string {
 	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)
 	w.SetIndent("", indent)
-	_ = w.Encode(value) // it was JSON, or was made text
+	_ = w.Encode(value) // flaskJSON has replaced what JSON cannot write
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// readFlask reads Flask's cookie as anybody can.
+// readFlask reads Flask's cookie, as anybody can.
 func readFlask(cookie string) string {
-	text, packed := strings.CutPrefix(cookie, ".")
+	text, compressed := strings.CutPrefix(cookie, ".")
 	text, _, _ = strings.Cut(text, ".")
 	var from io.Reader = base64.NewDecoder(base64url, strings.NewReader(text))
-	if packed {
+	if compressed {
 		r, err := zlib.NewReader(from)
 		if err != nil {
 			return err.Error()
@@ -134,9 +134,8 @@ func readFlask(cookie string) string {
 	return writeJSON(values, "  ")
 }
 
-// stockCookie is the value of the cookie that `buffalo new` gives an application:
-// gorilla's, of gob. gob refuses a type that was not registered, and gorilla a value
-// that is too long.
+// stockCookie returns the value of the cookie of an application that `buffalo new` made:
+// gorilla's, of gob. gob refuses types that were not registered, and gorilla long values.
 func stockCookie(name string, values session.View, key []byte) (string, error) {
 	stored := make(map[any]any, len(values))
 	for key, value := range values {
@@ -145,18 +144,20 @@ func stockCookie(name string, values session.View, key []byte) (string, error) {
 	return sessions.NewCookieStore(key).Codecs[0].Encode(name, stored)
 }
 
-// readStock gives the words in stock Buffalo's cookie: base64 of the time, base64 of
-// gob, and a signature.
+// readStock reads stock Buffalo's cookie, as anybody can: base64 of the time, base64 of gob, and a
+// signature.
 func readStock(cookie string) string {
 	signed, _ := base64.URLEncoding.DecodeString(cookie)
 	_, rest, _ := bytes.Cut(signed, []byte("|"))
-	text, _, _ := bytes.Cut(rest, []byte("|"))
-	gob, _ := base64.URLEncoding.DecodeString(string(text))
-	var words []string
-	for _, word := range strings.FieldsFunc(string(gob), func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
-		if utf8.RuneCountInString(word) > 2 {
-			words = append(words, word)
-		}
+	encoded, _, _ := bytes.Cut(rest, []byte("|"))
+	var values map[any]any
+	if err := gob.NewDecoder(base64.NewDecoder(base64.URLEncoding, bytes.NewReader(encoded))).Decode(&values); err != nil {
+		return err.Error()
 	}
-	return strings.Join(words, "\n")
+	var lines []string
+	for key, value := range values {
+		lines = append(lines, fmt.Sprintf("%v: %s", key, text(value)))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }

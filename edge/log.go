@@ -1,4 +1,4 @@
-package actions
+package edge
 
 import (
 	"context"
@@ -14,7 +14,8 @@ import (
 	"github.com/gobuffalo/buffalo"
 )
 
-// NewLogger writes lines of level and above to w: JSON in production, text otherwise.
+// NewLogger returns a logger that writes lines of level and above to w: as JSON in production, as
+// text elsewhere.
 func NewLogger(w io.Writer, level slog.Level, production bool) buffalo.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if production {
@@ -23,8 +24,8 @@ func NewLogger(w io.Writer, level slog.Level, production bool) buffalo.Logger {
 	return logger{slog: slog.New(slog.NewTextHandler(w, options))}
 }
 
-// logRequests writes a line for each answer. The path is logged and the query is
-// not: neither a form's values nor a session come near the log.
+// logRequests writes a line for each response. It logs the path and not the query, so neither the
+// values of a form nor a session reach the log.
 func logRequests(l buffalo.Logger, next http.Handler) http.Handler {
 	out := l.(logger).slog
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -35,7 +36,7 @@ func logRequests(l buffalo.Logger, next http.Handler) http.Handler {
 		method, path := r.Method, r.URL.Path // Buffalo changes both
 		m := httpsnoop.CaptureMetrics(next, w, r)
 		out.LogAttrs(r.Context(), slog.LevelInfo, "request",
-			slog.String("request_id", requestID(r.Context())),
+			slog.String("request_id", RequestID(r.Context())),
 			slog.String("method", method),
 			slog.String("path", path),
 			slog.Int("status", m.Code),
@@ -44,14 +45,14 @@ func logRequests(l buffalo.Logger, next http.Handler) http.Handler {
 	})
 }
 
-// LogSession writes a line for an event of a session: an error if a change was lost or a
+// LogSession writes a line for an event of a session. It is an error if a change was lost or the
 // session could not be loaded.
 func LogSession(ctx context.Context, l buffalo.Logger, e session.Event) {
 	l = l.WithField("session", string(e.Kind))
 	if e.ID != "" {
 		l = l.WithField("session_id", e.ID)
 	}
-	if id := requestID(ctx); id != "" {
+	if id := RequestID(ctx); id != "" {
 		l = l.WithField("request_id", id)
 	}
 	switch e.Kind {
@@ -60,14 +61,14 @@ func LogSession(ctx context.Context, l buffalo.Logger, e session.Event) {
 	case session.Conflict:
 		l.Info(e.Err)
 	case session.Rejected:
-		l.WithField("reason", string(e.Reason)).Info("a session's cookie was not taken")
+		l.WithField("reason", string(e.Reason)).Info("the cookie of a session was refused")
 	default:
 		l.Debug("session")
 	}
 }
 
-// logger is slog's, as Buffalo wants its loggers. Buffalo adds fields with each page and
-// seldom writes a line, so they are only kept until then.
+// A logger makes a slog.Logger a buffalo.Logger. Buffalo adds fields for every page but seldom
+// writes a line, so fields are only collected until then.
 type logger struct {
 	slog   *slog.Logger
 	fields []any

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"heroes/actions"
+	"heroes/config"
+	"heroes/session"
+
+	"github.com/gobuffalo/buffalo"
+	"github.com/gobuffalo/events"
+)
+
+func serve() error {
+	events.SetManager(&quietEvents{Manager: events.DefaultManager()})
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300) // 10 MB more memory save a quarter of the time
+	}
+	app := actions.App()
+	c, err := config.Get()
+	if err != nil {
+		return err
+	}
+	go app.SessionStore.(*session.Store).PurgeEvery(app.Context, 5*time.Minute)
+	handler := actions.Handler(app)
+	if c.Metrics != nil {
+		handler = c.Metrics.Requests(paths(app), handler)
+		if err := serveMetrics(app.Context, c.MetricsAddr, c.Metrics.Handler()); err != nil {
+			return err
+		}
+	}
+	listener, err := listen(app.Addr)
+	if err != nil {
+		return err
+	}
+	announce(app, address(listener))
+	return app.Serve(&server{newServer(handler), listener})
+}
+
+// newServer returns a server with time limits that a slow client cannot stretch.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+
+		DisableGeneralOptionsHandler: true, // it would answer OPTIONS * without our headers
+	}
+}
+
+// serveMetrics serves the metrics until ctx ends, at an address of their own, so that no proxy has
+// to keep visitors away from them.
+func serveMetrics(ctx context.Context, addr string, handler http.Handler) error {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("METRICS_ADDR: cannot listen at %s: %w: set it to a free address", addr, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", handler)
+	s := newServer(mux)
+	context.AfterFunc(ctx, func() { _ = s.Close() })
+	go func() { _ = s.Serve(listener) }()
+	return nil
+}
+
+// paths returns the paths that the metrics name.
+func paths(app *buffalo.App) (paths []string) {
+	for _, route := range app.Routes() {
+		paths = append(paths, route.Path)
+	}
+	return append(paths, "/healthz", "/readyz")
+}
+
+// announce reports the address of the application: to a person, or in production to the log.
+func announce(app *buffalo.App, address string) {
+	if config.Production(app.Env) {
+		app.Logger.Info("Heroes is at ", address)
+		return
+	}
+	fmt.Println("Heroes is at", address)
+}
+
+func listen(addr string) (net.Listener, error) {
+	network := "tcp"
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		network, addr = "unix", path
+	}
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen at %s (%w): set ADDR and PORT to a free address", addr, errors.Unwrap(err))
+	}
+	return l, nil
+}
+
+// address returns what a person opens in a browser.
+func address(l net.Listener) string {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return l.Addr().String()
+	}
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(tcp.Port))
+}
+
+// A server is a Buffalo server that serves actions.Handler instead of the bare application.
+type server struct {
+	*http.Server
+	listener net.Listener
+}
+
+func (s *server) Start(context.Context, http.Handler) error { return s.Serve(s.listener) }
+func (s *server) SetAddr(string)                            {}
+func (s *server) String() string                            { return "server at " + s.listener.Addr().String() }

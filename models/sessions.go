@@ -1,0 +1,73 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"heroes/config"
+	"heroes/session"
+	"heroes/session/redisstore"
+	"heroes/session/sqlstore"
+)
+
+// Sessions opens the store that SESSION_STORE names, or one with c.Session.Backend if there is
+// one.
+func Sessions(ctx context.Context, c config.Config) (store *session.Store, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	switch {
+	case c.Session.Backend != nil:
+	case c.Store == "database":
+		c.Session.Backend, err = openDatabase(ctx, c)
+	case c.Store == "redis":
+		c.Session.Backend, err = openRedis(ctx, c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("SESSION_STORE=%s: %w", c.Store, err)
+	}
+	if c.Metrics != nil && c.Session.Backend != nil {
+		c.Session.Backend = c.Metrics.Backend(c.Session.Backend)
+	}
+	return session.New(c.Secrets, c.Session)
+}
+
+func openDatabase(ctx context.Context, c config.Config) (session.Backend, error) {
+	db, err := open()
+	if err != nil {
+		return nil, err
+	}
+	if !c.Production() {
+		if err := Migrate(); err != nil {
+			return nil, fmt.Errorf("the migrations: %w", err)
+		}
+	}
+	backend, err := sqlstore.New(ctx, db.Store.(sqlstore.DB), db.Dialect.Name())
+	if err != nil {
+		return nil, explain(err, db)
+	}
+	return backend, nil
+}
+
+func openRedis(ctx context.Context, c config.Config) (session.Backend, error) {
+	backend, err := redisstore.Open(c.RedisURL, "heroes:session:")
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
+	}
+	if err := backend.Ping(ctx); err != nil {
+		if unreachable(err) {
+			return nil, fmt.Errorf("REDIS_URL: no Redis answers there (%w): start it, or set REDIS_URL to one such as redis://127.0.0.1:6379/0", err)
+		}
+		return nil, fmt.Errorf("REDIS_URL: Redis answers with an error (%w): correct the user, the password or the rights", err)
+	}
+	return backend, nil
+}
+
+// unreachable reports whether err is the network's and not an answer.
+func unreachable(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded)
+}
