@@ -1,8 +1,13 @@
 package metrics
 
 import (
+	"cmp"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +48,7 @@ func Test_Requests_are_counted_by_route_and_status(t *testing.T) {
 		require.Contains(t, text, want)
 	}
 	require.NotContains(t, text, "who")
+	require.NotContains(t, New().text(), "heroes_http_request", "each Metrics counts for itself")
 }
 
 func Test_Session_counts_what_happens(t *testing.T) {
@@ -78,5 +84,70 @@ func Test_Backend_measures_and_stays_what_it_was(t *testing.T) {
 		`heroes_session_store_errors_total{operation="load"} 1`,
 	} {
 		require.Contains(t, m.text(), want)
+	}
+}
+
+// line is one of Prometheus' text format. Of a sample, its second group is the name with the labels.
+var line = regexp.MustCompile(strings.ReplaceAll(
+	`^(# HELP \w+.*|# TYPE \w+ (?:counter|gauge|histogram|summary)|(\w+(?:{LABEL(?:, ?LABEL)*})?) -?\d[\d.e+-]*)$`,
+	"LABEL", `\w+="(?:[^"\\]|\\["\\n])*"`))
+
+func Test_Handler_writes_what_Prometheus_reads(t *testing.T) {
+	m, r := New(), httptest.NewRequest("GET", "/", nil)
+	r.URL.Path = `/"{id}\` + "\n,"
+	m.Requests([]string{r.URL.Path}, http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+	memory := &backendtest.Memory{}
+	memory.SetDown(true)
+	require.Error(t, m.Backend(memory).Put(t.Context(), session.Key{1}, nil, time.Minute))
+
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	require.Equal(t, "text/plain; version=0.0.4; charset=utf-8", w.Header().Get("Content-Type"))
+	lines, seen := strings.Split(strings.TrimSuffix(w.Body.String(), "\n"), "\n"), map[string]bool{}
+	for _, text := range lines {
+		parts := line.FindStringSubmatch(text)
+		require.NotNil(t, parts, text)
+		name := cmp.Or(parts[2], parts[1])
+		require.False(t, seen[name], "twice: %s", text)
+		seen[name] = true
+	}
+	for _, want := range []string{
+		"# HELP heroes_http_request_duration_seconds How long requests took, by route, method and status.",
+		"# TYPE heroes_http_request_duration_seconds histogram",
+		`heroes_http_request_duration_seconds_bucket{method="GET",route="/\"{id}\\\n,",status="404",le="0.0001"} `,
+		`heroes_http_request_duration_seconds_bucket{method="GET",route="/\"{id}\\\n,",status="404",le="+Inf"} 1`,
+		"# HELP heroes_session_events_total What happened to sessions, by kind and, of rejected cookies, by reason.",
+		"# TYPE heroes_session_events_total counter",
+		"# HELP heroes_session_store_duration_seconds How long the server of the sessions took, by operation.",
+		"# TYPE heroes_session_store_duration_seconds histogram",
+		"# HELP heroes_session_store_errors_total What the server of the sessions could not do, by operation.",
+		"# TYPE heroes_session_store_errors_total counter",
+		"# TYPE process_cpu_seconds_total counter",
+	} {
+		require.Contains(t, w.Body.String(), want)
+	}
+}
+
+func Test_Alerts_ask_of_the_process_what_there_is(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere the library reads less of the process")
+	}
+	for _, document := range []string{"../deploy/alerts.yaml", "../docs/operations.md"} {
+		text, err := os.ReadFile(document)
+		require.NoError(t, err)
+		names := regexp.MustCompile(`\b(process|go)_[a-z_]+`).FindAllString(string(text), -1)
+		require.NotEmpty(t, names, document)
+		for _, name := range names {
+			require.Contains(t, New().text(), "\n"+name+" ", document)
+		}
+	}
+}
+
+func Benchmark_Requests(b *testing.B) {
+	h := New().Requests([]string{"/"}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(w, r)
 	}
 }
