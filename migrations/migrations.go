@@ -7,5 +7,5 @@ import "embed"
 
 // SQL are the migrations.
 //
-//go:embed *.sql
+//go:embed *
 var SQL embed.FS

@@ -16,8 +16,8 @@ import (
 	"github.com/gobuffalo/pop/v6/logging"
 )
 
-// DB is the connection of database.yml for GO_ENV. Buffalo's commands look for it here and open
-// it. It is nil if there is none, for sessions in cookies need no database.
+// DB is the pool of connections to the database of database.yml for GO_ENV. It connects when it is
+// first used. It is nil if there is no such database, for sessions in cookies need none.
 var DB, errDB = connect(config.Env())
 
 func connect(env string) (*pop.Connection, error) {
@@ -33,29 +33,34 @@ func connect(env string) (*pop.Connection, error) {
 		err = pop.LoadConfigFile()
 	}
 	db := pop.Connections[env]
-	if db == nil && err == nil {
-		err = cmp.Or(cause, fmt.Errorf("it has no entry %q", env))
+	if db == nil {
+		return nil, cmp.Or(err, cause, fmt.Errorf("it has no entry %q", env))
 	}
-	return db, err
+	return db, db.Open()
 }
 
-// open opens DB. Its error says how to have one.
+// open returns DB, or an error that says how to have one.
 func open() (*pop.Connection, error) {
 	switch {
-	case errDB == nil && DB.Dialect.Name() == "sqlite3":
-		folder := filepath.Dir(DB.Dialect.Details().Database)
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return nil, fmt.Errorf("the folder of the SQLite database cannot be made (%w): let this user write there, or set DATABASE_URL", err)
-		}
-		return DB, DB.Open()
 	case errDB == nil:
-		return DB, explain(DB.Open(), DB)
+		return DB, makeFolder(DB)
 	case errors.Is(errDB, pop.ErrConfigFileNotFound):
 		return nil, errors.New("there is no database.yml here: run this in the folder that has it")
 	case strings.Contains(errDB.Error(), "sqlite3 support was not compiled"):
 		return nil, errors.New("this program was built without SQLite: build it with -tags sqlite (go run -tags sqlite ./cmd/app), or set DATABASE_URL to a PostgreSQL")
 	}
 	return nil, fmt.Errorf("database.yml: %w", errDB)
+}
+
+// makeFolder makes the folder of a SQLite database.
+func makeFolder(db *pop.Connection) error {
+	if db.Dialect.Name() != "sqlite3" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(db.Dialect.Details().Database), 0o755); err != nil {
+		return fmt.Errorf("the folder of the SQLite database cannot be made (%w): let this user write there, or set DATABASE_URL", err)
+	}
+	return nil
 }
 
 // Migrate brings the database's tables up to date.

@@ -111,6 +111,7 @@ func Test_Sessions_an_error_of_PostgreSQL_names_the_cause_and_the_fix_in_one_lin
 		var err error
 		DB, err = pop.NewConnection(&pop.ConnectionDetails{URL: c.url, Dialect: "postgres"})
 		require.NoError(t, err)
+		require.NoError(t, DB.Open())
 		errDB = nil
 		for what, f := range map[string]func() error{
 			"sessions": func() error { _, err := openSessions(t, config.Config{Store: "database"}); return err },
