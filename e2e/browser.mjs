@@ -1,4 +1,5 @@
 // A browser, and what a visitor does with it.
+import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const quiet = [
@@ -18,7 +19,21 @@ export const launch = () => chromium.launch(how);
 // launchWith has a browser with the settings of a profile's folder.
 export const launchWith = (profile) => chromium.launchPersistentContext(profile, how);
 
-export const labels = { name: "Hero's name", alter_ego: "Secret identity", catch_phrase: "Catch phrase" };
+// The fields and their labels are the application's own.
+const own = (path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+const limits = [...own("actions/fields.go").matchAll(/^\t\{"(\w+)", (\d+)\},$/gm)].map(([, name, max]) => [name, Number(max)]);
+const words = own("locales/heroes.en-us.yaml");
+const label = (name) => words.match(new RegExp(`- id: heroes\\.${name}\\n  translation: (.+)`))[1];
+
+export const fields = limits.map(([name]) => name);
+export const labels = Object.fromEntries(fields.map((name) => [name, label(name)]));
+
+// A hero has a value in every field.
+const famous = { name: "Captain Gopher", alter_ego: "Renée O'Neil", catch_phrase: "Errors are values! 🦸" };
+export const hero = Object.fromEntries(fields.map((name) => [name, famous[name] ?? `The hero's ${name}`]));
+
+// longest repeats a character in every field, as often as it may.
+export const longest = (character) => Object.fromEntries(limits.map(([name, max]) => [name, character.repeat(max)]));
 
 // field finds an input as a person does, by its label.
 export const field = (page, name) => page.getByLabel(labels[name], { exact: true });

@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, posted, submit } from "./browser.mjs";
+import { hero as known, launch, longest, posted, submit } from "./browser.mjs";
 import { serve } from "./server.mjs";
 
-const hero = { name: "Captain Gopher", alter_ego: "Renée O'Neil", catch_phrase: "<b>Errors</b> are values!" };
-const longest = { name: "W".repeat(100), alter_ego: "ש".repeat(100), catch_phrase: "W".repeat(280) };
+const hero = { ...known, catch_phrase: "<b>Errors</b> are values!" };
 const refused = /^Byte \d+ of \d+ was .* The server refuses it\./s;
 
 let browser, server;
@@ -29,14 +28,12 @@ const tamper = (page) => posted(page, () => page.getByRole("button", { name: "Ch
 test("the inspector shows what the browser holds, what the server reads and what others would show", async (t) => {
   const { context, page } = await visit(t);
   await submit(page, hero);
-  await page.getByRole("link", { name: "See what your browser holds" }).click();
+  await page.getByRole("link", { name: "See what your browser has" }).click();
   await page.waitForURL("/session");
   const [cookie] = await context.cookies();
 
-  const holds = await text(section(page, "What your browser holds"));
-  for (const word of [cookie.name, cookie.value, "HttpOnly", "SameSite=Lax", "Path=/", "Max-Age="]) {
-    assert.ok(holds.includes(word), word);
-  }
+  const holds = await text(section(page, "What your browser has"));
+  for (const word of [cookie.name, cookie.value]) assert.ok(holds.includes(word), word);
   const reads = await text(section(page, "What the server reads"));
   for (const [key, value] of Object.entries(hero)) assert.ok(reads.includes(`${key} string ${value}`), key);
   for (const other of ["Flask's cookie", "Stock Buffalo's cookie"]) {
@@ -44,6 +41,21 @@ test("the inspector shows what the browser holds, what the server reads and what
     for (const value of Object.values(hero)) assert.ok(shown.includes(value), `${other}: ${value}`);
     assert.ok(!shown.includes(cookie.value));
   }
+});
+
+test("the details show the cookie's attributes, and the whole page is two screens at most", async (t) => {
+  const { page } = await visit(t, { viewport: { width: 1280, height: 800 } });
+  await submit(page, hero);
+  await page.goto("/success"); // the flash has been shown
+  await page.goto("/session");
+  const height = () => page.evaluate(() => document.documentElement.scrollHeight);
+  assert.ok((await height()) <= 1600, `${await height()} pixels`);
+  const top = async (name) => (await section(page, name).boundingBox()).y;
+  const details = await page.locator("summary").boundingBox();
+  assert.ok((await top("What other frameworks would show")) < details.y);
+  await page.getByText("Details", { exact: true }).click();
+  const attributes = await text(section(page, "What the browser was told about the cookie"));
+  for (const word of ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age="]) assert.ok(attributes.includes(word), word);
 });
 
 for (const javaScriptEnabled of [true, false]) {
@@ -68,7 +80,7 @@ for (const javaScriptEnabled of [true, false]) {
 
 test("without a session the inspector leads to the form", async (t) => {
   const { context, page } = await visit(t);
-  await page.getByRole("link", { name: "Look into your session" }).click();
+  await page.getByRole("link", { name: "See inside your session" }).click();
   await page.waitForURL("/session");
   assert.match(await text(page.getByRole("main")), /You have no session/);
   await page.getByRole("link", { name: "Register a hero" }).click();
@@ -93,7 +105,7 @@ const levels = (page) => page.locator("h1, h2, h3, h4").evaluateAll((all) => all
 const sideways = (page) =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
-for (const [scene, values] of Object.entries({ inspector: hero, "inspector-longest": longest })) {
+for (const [scene, values] of Object.entries({ inspector: hero, "inspector-longest": longest("W") })) {
   test(`no scrolling sideways in any window, and headings in order: ${scene}`, async (t) => {
     const { page } = await visit(t);
     await submit(page, values);

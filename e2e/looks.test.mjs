@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, posted, submit } from "./browser.mjs";
+import { hero, launch, longest, posted, submit } from "./browser.mjs";
 import { serve } from "./server.mjs";
 
-const hero = { name: "Captain Gopher", alter_ego: "Renée O'Neil", catch_phrase: "Errors are values!" };
-const unbroken = { name: "W".repeat(100), alter_ego: "W".repeat(100), catch_phrase: "W".repeat(280) };
-const tooLong = { name: "W".repeat(101), alter_ego: " ", catch_phrase: "W".repeat(281) };
+const unbroken = longest("W");
+const tooLong = { ...hero, name: "W".repeat(101), alter_ego: " ", catch_phrase: "W".repeat(281) };
 
 let browser, server;
 before(async () => ([browser, server] = await Promise.all([launch(), serve()])));

@@ -1,11 +1,10 @@
 // Makes README's pictures: npm run screenshots
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { launch, submit } from "./browser.mjs";
+import { hero, launch, submit } from "./browser.mjs";
 import { serve } from "./server.mjs";
 
 const folder = join(import.meta.dirname, "..", "docs", "images");
-const hero = { name: "Captain Gopher", alter_ego: "Renée O'Neil", catch_phrase: "Errors are values!" };
 
 mkdirSync(folder, { recursive: true });
 const [browser, server] = await Promise.all([launch(), serve()]);
