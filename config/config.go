@@ -88,21 +88,33 @@ func checkEnv(env string) error {
 	return nil
 }
 
-func (c *Config) readAddr() error {
+func (c *Config) readAddr() (err error) {
+	c.Addr, err = Addr()
+	return err
+}
+
+// Addr returns where to listen, as ADDR and PORT say: "host:port" or "unix:path".
+func Addr() (string, error) {
 	host := "127.0.0.1"
-	if c.Production() {
+	if Production(Env()) {
 		host = "0.0.0.0"
 	}
 	host, port := envy.Get("ADDR", host), envy.Get("PORT", "3000")
 	if strings.HasPrefix(host, "unix:") {
-		c.Addr = host
-		return nil
+		return host, nil
 	}
-	c.Addr = net.JoinHostPort(host, port)
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("PORT: %q is not a port: set it to a number from 0 (any free port) to 65535", port)
+		return "", fmt.Errorf("PORT: %q is not a port: set it to a number from 0 (any free port) to 65535", port)
 	}
-	return nil
+	return net.JoinHostPort(host, port), nil
+}
+
+// Network splits an address of Addr for net.Listen and net.Dial.
+func Network(addr string) (network, address string) {
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		return "unix", path
+	}
+	return "tcp", addr
 }
 
 func (c *Config) readLogLevel() error {

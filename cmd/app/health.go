@@ -1,26 +1,34 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
 
-	"github.com/gobuffalo/envy"
+	"heroes/config"
 )
 
 // health reports whether the application at ADDR and PORT is well. It is for a container that has
 // no other program.
 func health() error {
-	address := net.JoinHostPort(envy.Get("ADDR", "127.0.0.1"), envy.Get("PORT", "3000"))
-	client := http.Client{Transport: &http.Transport{}, Timeout: 3 * time.Second} // no proxy
-	res, err := client.Get("http://" + address + "/healthz")
+	addr, err := config.Addr()
 	if err != nil {
 		return err
 	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		network, address := config.Network(addr)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	client := http.Client{Transport: &http.Transport{DialContext: dial}, Timeout: 3 * time.Second}
+	res, err := client.Get("http://heroes/healthz")
+	if err != nil {
+		return fmt.Errorf("%s: %w", addr, err)
+	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("http://%s/healthz answers %s", address, res.Status)
+		return fmt.Errorf("%s answers /healthz with %s", addr, res.Status)
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"heroes/actions"
@@ -92,11 +91,7 @@ func announce(app *buffalo.App, address string) {
 }
 
 func listen(addr string) (net.Listener, error) {
-	network := "tcp"
-	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
-		network, addr = "unix", path
-	}
-	l, err := net.Listen(network, addr)
+	l, err := net.Listen(config.Network(addr))
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen at %s (%w): set ADDR and PORT to a free address", addr, errors.Unwrap(err))
 	}
