@@ -33,10 +33,10 @@ func (c *Config) readSecrets() (err error) {
 		return errors.New("SESSION_SECRET is not set and sessions cannot be sealed without one: " + howToMakeOne)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: cannot be read or made (%w): let this user write to tmp/, or set SESSION_SECRET: %s", from, err, howToMakeOne)
+		return fmt.Errorf("%s: cannot be read or made (%w): let this user write to tmp/, or set SESSION_SECRET; %s", from, err, howToMakeOne)
 	}
 	if c.Secrets, err = session.ParseSecrets(list); err != nil {
-		return fmt.Errorf("%s: %w: %s", from, err, howToMakeOne)
+		return fmt.Errorf("%s: %w; %s", from, err, howToMakeOne)
 	}
 	return nil
 }

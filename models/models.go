@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,10 +101,10 @@ func explain(err error, db *pop.Connection) error {
 	return err
 }
 
-// reason returns the last part of an error, on one line: the others name the address and the user.
+// reason returns what the network reported, without the address.
 func reason(err error) string {
-	for next := err; next != nil; next = errors.Unwrap(next) {
-		err = next
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err.Error()
 	}
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line

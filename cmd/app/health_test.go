@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"testing"
 
 	"github.com/gobuffalo/envy"
@@ -27,5 +28,18 @@ func Test_Health_is_an_error_unless_the_application_answers_well(t *testing.T) {
 		require.ErrorContains(t, run([]string{"health"}), "503")
 		s.Close()
 		require.Error(t, run([]string{"health"}))
+	})
+}
+
+func Test_Health_asks_at_a_socket_too(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := listen("unix:" + path)
+	require.NoError(t, err)
+	s := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+	go func() { _ = s.Serve(l) }()
+	defer s.Close()
+	envy.Temp(func() {
+		envy.Set("ADDR", "unix:"+path)
+		require.NoError(t, run([]string{"health"}))
 	})
 }
