@@ -1,5 +1,5 @@
-# The image holds one program, the certificates of public authorities and database.yml:
-# no shell, no secret. docs/operations.md says how it is run.
+# The image contains one program, the certificates of public authorities and database.yml, but
+# no shell and no secret. docs/operations.md says how to run it.
 FROM --platform=$BUILDPLATFORM golang:1.26-alpine AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -11,7 +11,7 @@ RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags=
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /src/database.yml /heroes /
-# Buffalo keeps a list of plugins in a file, unless it is told not to; here it could not.
+# Without BUFFALO_PLUGIN_CACHE=off Buffalo writes a list of plugins to a file, which fails here.
 ENV GO_ENV=production LOG_LEVEL=info BUFFALO_PLUGIN_CACHE=off
 USER 65532:65532
 EXPOSE 3000

@@ -1,4 +1,4 @@
-// Everyone: in every language, in both colour schemes, with and without help.
+// Everyone can use the pages: in every language, in both colour schemes, with and without scripts.
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -15,7 +15,7 @@ let browser, server;
 before(async () => ([browser, server] = await Promise.all([launch(), serve()])));
 after(() => Promise.all([browser?.close(), server?.stop()]));
 
-// open is a new visitor's browser at the form.
+// open shows the form in a new visitor's browser.
 async function open(t, options = {}) {
   const context = await browser.newContext({ baseURL: server.url, ...options });
   t.after(() => context.close());
@@ -30,7 +30,7 @@ async function send(page, values) {
   return posted(page, () => page.locator("main form .button").click());
 }
 
-// scenes are all there is to see, each from the form.
+// scenes lists everything that a visitor can see. Each one starts at the form.
 const scenes = {
   form: () => {},
   wrong: (page) => send(page, { ...hero, name: "W".repeat(101) }),
@@ -59,7 +59,7 @@ async function violations(page) {
 }
 
 for (const [locale, direction] of Object.entries(languages)) {
-  test(`axe finds nothing on any page, in both colour schemes: ${locale}`, async (t) => {
+  test(`axe finds no fault on any page, in both colour schemes: ${locale}`, async (t) => {
     for (const [name, show] of Object.entries(scenes)) {
       const { page } = await open(t, { locale });
       await show(page);
@@ -72,7 +72,7 @@ for (const [locale, direction] of Object.entries(languages)) {
     }
   });
 
-  test(`nothing is cut off at 320 pixels, and so at 400 %: ${locale}`, async (t) => {
+  test(`nothing is cut off at 320 pixels, which is a zoom of 400 %: ${locale}`, async (t) => {
     for (const [name, show] of Object.entries(scenes)) {
       const { page } = await open(t, { locale, viewport: { width: 320, height: 640 } });
       await show(page);
@@ -84,15 +84,15 @@ for (const [locale, direction] of Object.entries(languages)) {
   });
 }
 
-test("axe would find something", async (t) => {
+test("axe finds a missing label", async (t) => {
   const { page } = await open(t);
   await page.evaluate(() => document.querySelector("label").remove());
   assert.match((await violations(page)).join(), /\blabel: /);
 });
 
-test("at 200 % the page is read and used as before", async (t) => {
+test("the page can be read and used with its text at 200 %", async (t) => {
   const { page } = await open(t, { viewport: { width: 640, height: 450 }, deviceScaleFactor: 2 });
-  await page.evaluate(() => (document.documentElement.style.fontSize = "200%")); // text alone
+  await page.evaluate(() => (document.documentElement.style.fontSize = "200%")); // only the text
   const beyond = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok((await beyond()) <= 0);
   assert.equal((await send(page, hero)).status(), 303);
@@ -118,7 +118,7 @@ test("the first visit weighs 20 KB at most, and the second loads no asset again"
   assert.deepEqual(asked().slice(before), ["/heroes/new"]);
 });
 
-test("the back button after the form does not send it again", async (t) => {
+test("going back after the form does not send it again", async (t) => {
   const { page } = await open(t);
   await send(page, hero);
   let posts = 0;
@@ -131,7 +131,7 @@ test("the back button after the form does not send it again", async (t) => {
   assert.equal(posts, 0);
 });
 
-test("of two tabs with two heroes the last one wins", async (t) => {
+test("if two tabs register a hero, the last one wins", async (t) => {
   const { context, page } = await open(t);
   const other = await context.newPage();
   await other.goto("/");
@@ -144,7 +144,7 @@ test("of two tabs with two heroes the last one wins", async (t) => {
   }
 });
 
-test("a flash is seen once, also when the redirect is followed twice", async (t) => {
+test("a flash is shown once, even if the redirect is followed twice", async (t) => {
   const { page } = await open(t);
   await send(page, hero);
   assert.equal(await page.getByRole("status").count(), 1);
@@ -162,10 +162,10 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-test("a browser that keeps no cookies is told so", async (t) => {
+test("a visitor whose browser keeps no cookies sees a message", async (t) => {
   const profile = mkdtempSync(join(tmpdir(), "heroes-profile-"));
   mkdirSync(join(profile, "Default"));
-  const settings = { profile: { default_content_setting_values: { cookies: 2 } } }; // as a visitor blocks them
+  const settings = { profile: { default_content_setting_values: { cookies: 2 } } }; // as if the visitor had blocked them
   writeFileSync(join(profile, "Default", "Preferences"), JSON.stringify(settings));
   const context = await launchWith(profile);
   t.after(() => context.close().then(() => rmSync(profile, { recursive: true, force: true })));

@@ -16,7 +16,7 @@ const how = { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args:
 
 export const launch = () => chromium.launch(how);
 
-// launchWith has a browser with the settings of a profile's folder.
+// launchWith starts a browser with the settings in a profile's folder.
 export const launchWith = (profile) => chromium.launchPersistentContext(profile, how);
 
 // The fields and their labels are the application's own.
@@ -35,11 +35,11 @@ export const hero = Object.fromEntries(fields.map((name) => [name, famous[name] 
 // longest repeats a character in every field, as often as it may.
 export const longest = (character) => Object.fromEntries(limits.map(([name, max]) => [name, character.repeat(max)]));
 
-// field finds an input as a person does, by its label.
+// field finds an input by its label, as a person does.
 export const field = (page, name) => page.getByLabel(labels[name], { exact: true });
 
-// submit fills the form, sends it and gives the answer to the POST itself, which
-// may be a redirect; by then the page that follows has loaded.
+// submit fills the form, sends it and returns the response to the POST, which may
+// be a redirect. By then the next page has loaded.
 export async function submit(page, hero) {
   for (const [name, value] of Object.entries(hero)) await field(page, name).fill(value);
   return posted(page, () => page.getByRole("button", { name: "Register hero" }).click());

@@ -1,16 +1,16 @@
-// What someone who holds a cookie but no key can make of it.
+// What someone can read in a cookie without the key.
 import { brotliDecompressSync, constants, inflateRawSync, unzipSync } from "node:zlib";
 
 const maxOutputLength = 1 << 16;
-const zlib = { maxOutputLength, finishFlush: constants.Z_SYNC_FLUSH }; // the end may be cut off
+const zlib = { maxOutputLength, finishFlush: constants.Z_SYNC_FLUSH }; // accept a text whose end is cut off
 const unpackers = [
   (b) => unzipSync(b, zlib), // gzip or zlib, by its first bytes
   (b) => inflateRawSync(b, zlib),
   (b) => brotliDecompressSync(b, { maxOutputLength }),
 ];
 
-// readings gives the value as it is and all that decoding and unpacking make of
-// it, as text, however they are wrapped in one another.
+// readings returns the value, and every text that decoding and unpacking it can
+// produce, up to four layers deep.
 export function readings(value) {
   const found = new Set([value]);
   let layer = [value];
@@ -23,7 +23,7 @@ export function readings(value) {
 
 // Texts are latin1: a character for each byte.
 function decoded(text) {
-  const words = text.match(/[\w+/%-]{8,}/g) ?? []; // a signed cookie has several, with a sign between
+  const words = text.match(/[\w+/%-]{8,}/g) ?? []; // a signed cookie has several, with a separator between them
   return words.flatMap((word) => [
     unescape(word),
     Buffer.from(word, "base64").toString("latin1"), // reads base64url, too
@@ -31,7 +31,7 @@ function decoded(text) {
   ]);
 }
 
-// A header may stand before what is packed.
+// The packed bytes may follow a header.
 function unpacked(text) {
   const bytes = Buffer.from(text, "latin1");
   const starts = Array.from({ length: Math.min(bytes.length, 48) }, (_, i) => bytes.subarray(i));

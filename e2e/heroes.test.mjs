@@ -14,7 +14,7 @@ let browser, server;
 before(async () => ([browser, server] = await Promise.all([launch(), serve()])));
 after(() => Promise.all([browser?.close(), server?.stop()]));
 
-// visit opens the form as a visitor who was never here.
+// visit opens the form as a new visitor.
 async function visit(t, { url = server.url, ...options } = {}) {
   const context = await browser.newContext({ baseURL: url, ...options });
   t.after(() => context.close());
@@ -108,7 +108,7 @@ test("the cookie is out of reach of scripts and of other sites", async (t) => {
   assert.equal(await page.evaluate("document.cookie"), "");
 });
 
-// Long words alone: "name" is in what is sealed once in some thousand times, by chance.
+// Only long words: "name" appears by chance in one of some thousand sealed texts.
 const telling = [...Object.values(hero), "Captain", "Gopher", ...fields.slice(1), "_flash_", "success", "registered"];
 const told = (value) => {
   const all = readings(value);
@@ -177,7 +177,7 @@ test("wrong input keeps what was typed, names each field and focuses the first w
   await assertShows(page, hero);
 });
 
-test("an empty field is noticed by the browser and, without its help, by the server", async (t) => {
+test("an empty field is refused by the browser and, without its help, by the server", async (t) => {
   const { page } = await visit(t);
   await page.getByRole("button", { name: "Register hero" }).click();
   await page.locator("#name:focus:invalid").waitFor();
@@ -196,7 +196,7 @@ test("the longest hero allowed is kept, in any script", async (t) => {
   await assertShows(page, values);
 });
 
-test("a hero there before is still there after wrong input", async (t) => {
+test("wrong input leaves the registered hero unchanged", async (t) => {
   const { page } = await visit(t);
   await submit(page, hero);
   await page.goto("/heroes/new");
@@ -256,7 +256,7 @@ test("it works without JavaScript", async (t) => {
   assert.deepEqual(await flash(page), []);
 });
 
-test("the success page without a hero leads to the form, which says why, and stores nothing", async (t) => {
+test("without a hero the success page leads to the form, which says why, and stores nothing", async (t) => {
   const { context, page } = await visit(t);
   await page.goto("/success");
   assert.equal(path(page), "/heroes/new");
@@ -266,7 +266,7 @@ test("the success page without a hero leads to the form, which says why, and sto
   await assertShows(page, hero);
 });
 
-test("a visitor who asks is forgotten", async (t) => {
+test("forgetting a visitor ends the session and removes the cookie", async (t) => {
   const { context, page } = await visit(t, { javaScriptEnabled: false });
   const forget = page.getByRole("button", { name: "Forget me" });
   assert.equal(await forget.count(), 0, "there is nothing to forget yet");
@@ -374,7 +374,7 @@ test("labels are tied to fields", async (t) => {
   }
 });
 
-test("keyboard alone is enough", async (t) => {
+test("a keyboard is enough", async (t) => {
   const { page } = await visit(t);
   const press = (key) => page.keyboard.press(key);
   const type = (value) => page.keyboard.insertText(value);
@@ -419,14 +419,14 @@ test("a restarted server keeps the visitor's session", async (t) => {
   await assertShows(page, hero);
 });
 
-test("in production the binary is all there is, and the cookie is for this host alone", async (t) => {
+test("in production the binary needs and writes no file, and only this host gets the cookie", async (t) => {
   const cwd = emptyFolder();
   const production = await serve({
     cwd,
     env: { GO_ENV: "production", SESSION_SECRET: randomBytes(32).toString("base64url") },
   });
   t.after(() => production.stop());
-  const url = production.url.replace("127.0.0.1", "localhost"); // which may have Secure cookies over http
+  const url = production.url.replace("127.0.0.1", "localhost"); // where browsers accept Secure cookies over http
   const { context, page } = await visit(t, { url });
   const answers = [];
   page.on("response", (response) => answers.push([new URL(response.url()).pathname, response.status()]));

@@ -12,7 +12,7 @@ let browser, server;
 before(async () => ([browser, server] = await Promise.all([launch(), serve()])));
 after(() => Promise.all([browser?.close(), server?.stop()]));
 
-// visit opens the form as a visitor who was never here.
+// visit opens the form as a new visitor.
 async function visit(t, options) {
   const context = await browser.newContext({ baseURL: server.url, ...options });
   t.after(() => context.close());
@@ -100,13 +100,13 @@ test("in production there is no inspector", async (t) => {
   assert.equal(await inspector.text(), unknown);
 });
 
-// levels gives the levels of all headings, in their order.
+// levels returns the levels of all headings, in order.
 const levels = (page) => page.locator("h1, h2, h3, h4").evaluateAll((all) => all.map((h) => Number(h.tagName[1])));
 const sideways = (page) =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 for (const [scene, values] of Object.entries({ inspector: hero, "inspector-longest": longest("W") })) {
-  test(`no scrolling sideways in any window, and headings in order: ${scene}`, async (t) => {
+  test(`no window scrolls sideways, and headings are in order: ${scene}`, async (t) => {
     const { page } = await visit(t);
     await submit(page, values);
     await page.goto("/session");

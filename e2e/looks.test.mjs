@@ -11,7 +11,7 @@ let browser, server;
 before(async () => ([browser, server] = await Promise.all([launch(), serve()])));
 after(() => Promise.all([browser?.close(), server?.stop()]));
 
-// scenes are what there is to see, each from the form.
+// scenes lists what a visitor can see. Each one starts at the form.
 const scenes = {
   form: () => {},
   wrong: (page) => submit(page, tooLong),
@@ -26,7 +26,7 @@ const sideways = (page) =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 for (const [scene, show] of Object.entries(scenes)) {
-  test(`no scrolling sideways in any window, and two colour schemes: ${scene}`, async (t) => {
+  test(`no window scrolls sideways, in both colour schemes: ${scene}`, async (t) => {
     const page = await browser.newPage({ baseURL: server.url });
     t.after(() => page.close());
     await page.goto("/");

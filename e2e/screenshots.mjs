@@ -1,4 +1,4 @@
-// Makes README's pictures: npm run screenshots
+// Makes the README's pictures. Run it with: npm run screenshots
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { hero, launch, submit } from "./browser.mjs";

@@ -1,4 +1,4 @@
-// The application as a visitor meets it: its own binary, on a port of its own.
+// The application as a visitor meets it: its own binary, on its own port.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,13 +17,13 @@ process.on("exit", () => {
 
 execFileSync("go", ["build", "-o", binary, "./cmd/app"], { cwd: root, stdio: "inherit" });
 
-// emptyFolder makes a folder that is gone when the tests are.
+// emptyFolder makes a folder that is deleted when the tests end.
 export const emptyFolder = () => mkdtempSync(join(temp, "empty-"));
 
 // serve starts the application in cwd, in development unless env says otherwise,
 // and resolves as soon as it has printed its address.
 export async function serve({ env = {}, cwd = root } = {}) {
-  const { PATH, HOME } = process.env; // and nothing else that this shell may have set
+  const { PATH, HOME } = process.env; // and nothing else of this shell's environment
   const child = spawn(binary, { cwd, env: { PATH, HOME, GO_ENV: "development", PORT: "0", ...env } });
   running.add(child);
 

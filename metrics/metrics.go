@@ -22,31 +22,31 @@ const (
 	failed   = "heroes_session_store_errors_total"
 )
 
-// help completes the lines in which the library leaves it blank.
+// help adds the texts of the HELP lines, which the library leaves empty.
 var help = strings.NewReplacer(
 	requests+"\n", requests+" How long requests took, by route, method and status.\n",
 	events+"\n", events+" What happened to sessions, by kind and, of rejected cookies, by reason.\n",
 	calls+"\n", calls+" How long the server of the sessions took, by operation.\n",
-	failed+"\n", failed+" What the server of the sessions could not do, by operation.\n",
+	failed+"\n", failed+" How often the server of the sessions failed, by operation.\n",
 )
 
-// escape makes any text the value of a label.
+// escape escapes a text for the value of a label.
 var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 // buckets are in seconds. A page takes a tenth of a millisecond, and a store half of one.
 var buckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
 
-// Metrics are those of one application.
+// Metrics counts and measures what one application does.
 type Metrics struct {
 	set *metrics.Set
 }
 
-// New makes Metrics that have counted nothing yet.
+// New returns Metrics that have counted nothing yet.
 func New() *Metrics {
-	metrics.ExposeMetadata(true) // the library keeps this for the whole program
+	metrics.ExposeMetadata(true) // a global setting of the library
 	m := &Metrics{metrics.NewSet()}
 	for _, kind := range []session.EventKind{session.Created, session.Renewed, session.Destroyed, session.Conflict, session.Lost, session.Unreachable} {
-		m.event(kind, "") // from 0 on, or Prometheus would not see the first
+		m.event(kind, "") // start at 0, or Prometheus would miss the first event
 	}
 	for _, reason := range []session.Reason{session.Refused, session.Idle, session.Expired} {
 		m.event(session.Rejected, reason)
@@ -54,7 +54,7 @@ func New() *Metrics {
 	return m
 }
 
-// Handler answers with the metrics, and with those of Go and the process.
+// Handler serves the metrics, including those of Go and of the process.
 func (m *Metrics) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -66,8 +66,8 @@ func (m *Metrics) Handler() http.Handler {
 	})
 }
 
-// Requests measures what next answers. A path that is none of routes counts as "other", and
-// a method that is unknown as well: a visitor cannot add to the metrics. Statuses are next's own.
+// Requests measures the requests to next, by route, method and status. A path that is not in routes
+// counts as "other", and so does an unknown method: visitors cannot add series.
 func (m *Metrics) Requests(routes []string, next http.Handler) http.Handler {
 	known := map[string]string{}
 	for _, route := range routes {
@@ -90,12 +90,12 @@ func trim(path string) string {
 	return "/" + strings.Trim(path, "/")
 }
 
-// durations returns the histogram of a series, which is a metric's name with its labels.
+// durations returns the histogram of a series: a metric's name with its labels.
 func (m *Metrics) durations(series string) *metrics.PrometheusHistogram {
 	return m.set.GetOrCreatePrometheusHistogramExt(series, buckets)
 }
 
-// Session counts an event of a session.Store. On nil it does nothing.
+// Session counts an event of a session.Store. On a nil *Metrics it does nothing.
 func (m *Metrics) Session(e session.Event) {
 	if m == nil {
 		return
@@ -107,7 +107,7 @@ func (m *Metrics) event(kind session.EventKind, reason session.Reason) *metrics.
 	return m.set.GetOrCreateCounter(events + `{kind="` + string(kind) + `",reason="` + string(reason) + `"}`)
 }
 
-// Backend measures b.
+// Backend returns b with its calls measured.
 func (m *Metrics) Backend(b session.Backend) session.Backend {
 	return backend{b, m}
 }

@@ -48,20 +48,20 @@ func Test_Requests_are_counted_by_route_and_status(t *testing.T) {
 		require.Contains(t, text, want)
 	}
 	require.NotContains(t, text, "who")
-	require.NotContains(t, New().text(), "heroes_http_request", "each Metrics counts for itself")
+	require.NotContains(t, New().text(), "heroes_http_request", "each Metrics counts separately")
 }
 
 func Test_Session_counts_what_happens(t *testing.T) {
 	(*Metrics)(nil).Session(session.Event{Kind: session.Created})
 	m := New()
-	require.Contains(t, m.text(), `heroes_session_events_total{kind="lost",reason=""} 0`, "from the start")
+	require.Contains(t, m.text(), `heroes_session_events_total{kind="lost",reason=""} 0`, "before the first event")
 	m.Session(session.Event{Kind: session.Created})
 	m.Session(session.Event{Kind: session.Rejected, Reason: session.Idle})
 	require.Contains(t, m.text(), `heroes_session_events_total{kind="created",reason=""} 1`)
 	require.Contains(t, m.text(), `heroes_session_events_total{kind="rejected",reason="idle"} 1`)
 }
 
-func Test_Backend_measures_and_stays_what_it_was(t *testing.T) {
+func Test_Backend_measures_calls_and_passes_them_on(t *testing.T) {
 	m, memory := New(), &backendtest.Memory{}
 	b := m.Backend(memory)
 	done, err := b.Swap(t.Context(), session.Key{1}, nil, []byte("record"), time.Minute)
@@ -87,7 +87,7 @@ func Test_Backend_measures_and_stays_what_it_was(t *testing.T) {
 	}
 }
 
-// line is one of Prometheus' text format. Of a sample, its second group is the name with the labels.
+// line matches a line of Prometheus' text format. Its second group is a sample's name with its labels.
 var line = regexp.MustCompile(strings.ReplaceAll(
 	`^(# HELP \w+.*|# TYPE \w+ (?:counter|gauge|histogram|summary)|(\w+(?:{LABEL(?:, ?LABEL)*})?) -?\d[\d.e+-]*)$`,
 	"LABEL", `\w+="(?:[^"\\]|\\["\\n])*"`))
@@ -108,7 +108,7 @@ func Test_Handler_writes_what_Prometheus_reads(t *testing.T) {
 		parts := line.FindStringSubmatch(text)
 		require.NotNil(t, parts, text)
 		name := cmp.Or(parts[2], parts[1])
-		require.False(t, seen[name], "twice: %s", text)
+		require.False(t, seen[name], "a second time: %s", text)
 		seen[name] = true
 	}
 	for _, want := range []string{
@@ -120,7 +120,7 @@ func Test_Handler_writes_what_Prometheus_reads(t *testing.T) {
 		"# TYPE heroes_session_events_total counter",
 		"# HELP heroes_session_store_duration_seconds How long the server of the sessions took, by operation.",
 		"# TYPE heroes_session_store_duration_seconds histogram",
-		"# HELP heroes_session_store_errors_total What the server of the sessions could not do, by operation.",
+		"# HELP heroes_session_store_errors_total How often the server of the sessions failed, by operation.",
 		"# TYPE heroes_session_store_errors_total counter",
 		"# TYPE process_cpu_seconds_total counter",
 	} {
@@ -128,9 +128,9 @@ func Test_Handler_writes_what_Prometheus_reads(t *testing.T) {
 	}
 }
 
-func Test_Alerts_ask_of_the_process_what_there_is(t *testing.T) {
+func Test_Alerts_name_metrics_of_the_process_that_exist(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("elsewhere the library reads less of the process")
+		t.Skip("on other systems the library has fewer metrics of the process")
 	}
 	for _, document := range []string{"../deploy/alerts.yaml", "../docs/operations.md"} {
 		text, err := os.ReadFile(document)

@@ -1,4 +1,4 @@
-// Package public holds the files a browser asks for by themselves.
+// Package public serves the files that a browser loads beside the pages.
 package public
 
 import (
@@ -17,21 +17,21 @@ import (
 //go:embed robots.txt assets
 var files embed.FS
 
-// Files are the public files under names that hold a hash of their content, so
-// that a browser may keep them for good.
+// Files are the public files. Their names contain a hash of their content, so that a browser may
+// keep them forever.
 type Files struct {
 	*hashfs.FS
-	ready map[string]file // by address; nil: they may change
+	ready map[string]file // by address; nil if the files may change
 }
 
-// A file is one that cannot change while the server runs.
+// A file cannot change while the server runs.
 type file struct {
-	content, zipped []byte // zipped is nil where it saves nothing
+	content, zipped []byte // zipped is nil if it would not be smaller
 	tag             string
 	caching         string
 }
 
-// Embedded serves the files from the binary alone, compressed once.
+// Embedded returns the files that are built into the binary, compressed once.
 func Embedded() Files {
 	f := Files{hashfs.NewFS(files), map[string]file{}}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -45,36 +45,36 @@ func Embedded() Files {
 		return err
 	})
 	if err != nil {
-		panic(err) // what is built in can be read
+		panic(err) // embedded files can always be read
 	}
 	return f
 }
 
-// OnDisk serves the files from disk, so that a change shows on reload, and from
-// the binary where there is no such folder.
+// OnDisk returns the files on disk, so that a change shows on reload. Without the folder public, it
+// returns those in the binary.
 func OnDisk() Files {
 	return Files{FS: hashfs.NewFS(fs.FS(buffalo.NewFS(files, "public")))}
 }
 
-// Path is the address of a file, such as "/assets/application-3f2a….css".
+// Path returns the address of a file, such as "/assets/application-3f2a….css".
 func (f Files) Path(name string) string {
 	return "/" + f.HashName(name)
 }
 
-// Route has mux serve the files.
+// Route makes mux serve the files.
 func (f Files) Route(mux *http.ServeMux) {
 	var server http.Handler = http.HandlerFunc(f.serve)
 	if f.ready == nil {
-		server = asNamed(hashfs.FileServer(f.FS))
+		server = withoutDots(hashfs.FileServer(f.FS))
 	}
 	for _, pattern := range []string{"GET /assets/", "GET /robots.txt"} {
 		mux.Handle(pattern, server)
 	}
 }
 
-// asNamed is 404 for a path such as /assets/%2e%2e/embed.go, which begins as one of the
-// patterns and names a file that is under none.
-func asNamed(next http.Handler) http.Handler {
+// withoutDots answers 404 to a path such as /assets/%2e%2e/embed.go, which matches a pattern of
+// Route but names a file outside it.
+func withoutDots(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/../") {
 			http.NotFound(w, r)
@@ -103,7 +103,7 @@ func (f Files) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, r.URL.Path, time.Time{}, bytes.NewReader(content))
 }
 
-// acceptsGzip reads an Accept-Encoding (RFC 9110, section 12.5.3).
+// acceptsGzip reports whether an Accept-Encoding allows gzip (RFC 9110, section 12.5.3).
 func acceptsGzip(header string) bool {
 	for coding := range strings.SplitSeq(header, ",") {
 		name, weight, _ := strings.Cut(strings.ReplaceAll(coding, " ", ""), ";")
@@ -114,11 +114,11 @@ func acceptsGzip(header string) bool {
 	return false
 }
 
-// zip compresses content, or gives nil when that does not make it smaller.
+// zip returns content compressed, or nil if that does not make it smaller.
 func zip(content []byte) []byte {
 	var b bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level exists
-	_, _ = w.Write(content)                               // a buffer takes it all
+	_, _ = w.Write(content)                               // writing to a buffer does not fail
 	_ = w.Close()
 	if b.Len() >= len(content) {
 		return nil

@@ -22,7 +22,7 @@ func get(f Files, path string, header ...string) *httptest.ResponseRecorder {
 	return w
 }
 
-func Test_Files_are_for_good_under_a_name_of_their_content(t *testing.T) {
+func Test_Files_may_be_kept_forever_under_a_name_with_their_hash(t *testing.T) {
 	path := Embedded().Path("assets/application.css")
 	for _, f := range []Files{Embedded(), OnDisk()} {
 		res := get(f, path)
@@ -30,7 +30,7 @@ func Test_Files_are_for_good_under_a_name_of_their_content(t *testing.T) {
 		require.Contains(t, res.Header().Get("Content-Type"), "text/css")
 		require.Contains(t, res.Header().Get("Cache-Control"), "max-age=31536000")
 		require.NotContains(t, get(f, "/assets/application.css").Header().Get("Cache-Control"), "max-age")
-		require.NotEqual(t, http.StatusOK, get(f, "/assets/").Code, "no list of files")
+		require.NotEqual(t, http.StatusOK, get(f, "/assets/").Code, "folders are not listed")
 		for _, bad := range []string{"/assets/embed.go", "/assets/..%2fembed.go", "/assets/%2e%2e/embed.go", "/assets/..\\embed.go",
 			"/assets/%00", "/assets/application-" + "0000000000000000000000000000000000000000000000000000000000000000" + ".css"} {
 			require.NotEqual(t, http.StatusOK, get(f, bad).Code, bad)
@@ -39,7 +39,7 @@ func Test_Files_are_for_good_under_a_name_of_their_content(t *testing.T) {
 	require.Contains(t, get(Embedded(), path).Header().Get("Cache-Control"), "immutable")
 }
 
-func Test_Files_are_compressed_for_who_takes_it(t *testing.T) {
+func Test_Files_are_compressed_if_the_browser_accepts_gzip(t *testing.T) {
 	f := Embedded()
 	path := f.Path("assets/application.css")
 	plain, zipped := get(f, path), get(f, path, "Accept-Encoding", "br, gzip;q=0.8")

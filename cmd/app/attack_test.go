@@ -31,7 +31,8 @@ const (
 	evilOrigin = "https://evil.example"
 )
 
-// changed gives value with some bits of the byte at changed, from the end if it is below 0.
+// changed returns value with some bits of one byte flipped: the byte at, counted from the end if at
+// is negative.
 func changed(value string, at int) string {
 	b, err := base64.RawURLEncoding.DecodeString(value)
 	if err != nil {
@@ -41,8 +42,8 @@ func changed(value string, at int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// respelled returns another spelling of the same bytes, using the bits of the last character that
-// mean nothing. In a token every bit means something, so it gets a tab instead.
+// respelled returns another spelling of the same bytes: it changes the bits of the last character
+// that mean nothing. In a token every bit has a meaning, so respelled inserts a tab instead.
 func respelled(value string) string {
 	if len(value)%4 == 0 {
 		return value[:8] + "\t" + value[8:]
@@ -52,7 +53,7 @@ func respelled(value string) string {
 	return value[:len(value)-1] + string(alphabet[last|1])
 }
 
-// sealedAs is the value of a cookie of that name in a store, with a hero called Evil.
+// sealedAs returns the value of a cookie of that name, sealed by store, with a hero called Evil.
 func sealedAs(t *testing.T, store *session.Store, name string) string {
 	r := httptest.NewRequest("GET", "/", nil)
 	require.NoError(t, sessiontest.Put(store, r, name, map[string]any{"name": "Evil"}))
@@ -64,7 +65,7 @@ func sealedAs(t *testing.T, store *session.Store, name string) string {
 func Test_Attack_on_the_cookie(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *site) {
 		value := ""
-		for name := goodHero; !s.memory && len(value)%4 == 0 || !strings.ContainsAny(value, "-_"); { // so that it has another spelling
+		for name := goodHero; !s.memory && len(value)%4 == 0 || !strings.ContainsAny(value, "-_"); { // until it has another spelling
 			s.good = s.signIn(t, name)
 			_, value, _ = strings.Cut(s.good, "=")
 		}
@@ -74,8 +75,8 @@ func Test_Attack_on_the_cookie(t *testing.T) {
 		refused := ""
 		for _, row := range []struct {
 			name string
-			sent []string // lines of cookies
-			sees string   // whose session that is
+			sent []string // Cookie headers
+			sees string   // the hero in the session that they open, or ""
 		}{
 			{"as it is", []string{s.good}, goodHero},
 			{"the version", []string{cookieName + "=" + changed(value, 0)}, ""},
@@ -173,14 +174,14 @@ func Test_Attack_by_fixation_and_replay(t *testing.T) {
 	})
 }
 
-// markup is what someone may type who wants it to be more than text.
+// markup lists what an attacker may type in the hope that a page runs it.
 var markup = []string{
 	`<evil>`, `"><evil x="`, `' onfocus='evil()' '`, `" autofocus onfocus="evil()" "`, `</title><evil>`, `--><evil><!--`,
 	`]]><evil>`, `</bdi></h1><evil/>`, `javascript:evil()`, `&lt;evil&gt;`, `&#60;evil&#62;`, `<%= evil %>`, `<% let title = "evil" %>`,
 	`%><evil><%`, `{{.Name}}`, `{{html "<evil>"}}`, `${evil}`, `<evil`, `<<evil>`, `+ADw-evil+AD4-`, `\u003cevil>`,
 }
 
-// A page with an attacker's words is the one with harmless words, but for the words.
+// A page with an attacker's words differs from one with harmless words only in these words.
 func Test_Attack_by_markup_in_each_field_and_language(t *testing.T) {
 	s := serveSite(t, nil)
 	pages := func(t *testing.T, language, word string) (all []string) {
@@ -272,7 +273,7 @@ func Test_Attack_by_what_is_not_a_field(t *testing.T) {
 
 func Test_Attack_from_another_origin(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *site) {
-		changes := map[string]string{ // each is one, if it comes from here
+		changes := map[string]string{ // all of them succeed if they come from our own pages
 			"a hero":         post("/heroes", hero("Evil"), "%s"),
 			"forgetting":     post("/session", "_method=DELETE", "%s"),
 			"forgetting too": request("DELETE /session", "%s"),
@@ -371,7 +372,7 @@ func Test_Attack_by_another_method(t *testing.T) {
 	})
 }
 
-// No Location leaves the host: isSafe looks at each.
+// No redirect leaves the host. isSafe checks each Location.
 func Test_Attack_by_redirect(t *testing.T) {
 	s := serveSite(t, nil)
 	for _, referer := range []string{
@@ -406,7 +407,7 @@ func Test_Attack_by_redirect(t *testing.T) {
 	s.noHarm(t)
 }
 
-// notPublic are paths to files that are none of the public ones.
+// notPublic lists paths to files that are not public.
 var notPublic = []string{
 	"/assets/../../go.mod", "/assets/../../../../../../etc/passwd", "/assets/%2e%2e/%2e%2e/go.mod", "/assets/%2e%2e%2f%2e%2e%2fgo.mod",
 	"/assets/..%2f..%2fgo.mod", `/assets/..\..\go.mod`, "/assets/..%5c..%5cgo.mod", "/assets/%252e%252e/go.mod", "/assets/.../go.mod",
@@ -439,7 +440,7 @@ func Test_Attack_on_the_files(t *testing.T) {
 	s.noHarm(t)
 }
 
-// chunked is a POST /heroes with a body in chunks, and what comes after it.
+// chunked returns the header of a POST /heroes with a body in chunks, followed by rest.
 func chunked(rest string, header ...string) string {
 	return request("POST /heroes", append(header, formType, "Transfer-Encoding: chunked")...) + rest
 }
@@ -507,7 +508,7 @@ func manyNames(n int) string {
 	return b.String()
 }
 
-// Of a field that comes twice the first counts, on each page alike.
+// If a field comes twice, the first one counts, on every page.
 func Test_Attack_by_fields_that_come_twice(t *testing.T) {
 	s := serveSite(t, nil)
 	a := s.ask(t, post("/heroes?name=Query", "name=First&name=Second&"+without("name")+"&alter_ego=c"))
@@ -524,8 +525,8 @@ func Test_Attack_by_fields_that_come_twice(t *testing.T) {
 	s.noHarm(t)
 }
 
-// What two servers in a row may read in two ways is refused, or ends the connection: no
-// second request comes out of the first.
+// A request that a proxy and a server may read differently is refused, or ends the connection. It
+// never contains a second request.
 func Test_Attack_by_smuggling(t *testing.T) {
 	s := serveSite(t, nil)
 	good := hero("x")
@@ -619,13 +620,13 @@ func Test_Attack_slowly(t *testing.T) {
 		require.Equal(t, 15*time.Second, server.ReadTimeout)
 		require.Equal(t, 30*time.Second, server.WriteTimeout)
 		require.Equal(t, 2*time.Minute, server.IdleTimeout)
-		server.ReadTimeout, server.IdleTimeout = 6*time.Second, time.Second // a test has no time
+		server.ReadTimeout, server.IdleTimeout = 6*time.Second, time.Second // so that the test takes seconds
 	})
 	var wait sync.WaitGroup
 	for _, row := range []struct {
 		name, send string
 		trickles   bool
-		after      time.Duration // the connection is closed
+		after      time.Duration // when the connection is closed
 		answer     string
 	}{
 		{"a header without end", "GET / HTTP/1.1\r\nHost: " + host + "\r\nX-Slow: ", true, 5 * time.Second, ""},

@@ -7,14 +7,14 @@ import (
 	"github.com/gobuffalo/events"
 )
 
-// quietEvents is Buffalo's event manager, without the goroutine that it starts for every
-// event, two with each request, while nobody listens.
+// quietEvents is Buffalo's event manager, except that it emits nothing while nobody listens. Buffalo
+// would start a goroutine for every event, and every request causes two.
 type quietEvents struct {
 	events.Manager
 	listeners atomic.Int64
 }
 
-// Listen adds a listener; what it returns takes it away.
+// Listen adds a listener, and returns a function that removes it.
 func (q *quietEvents) Listen(name string, l events.Listener) (events.DeleteFn, error) {
 	remove, err := q.Manager.Listen(name, l)
 	if err != nil {
@@ -27,7 +27,7 @@ func (q *quietEvents) Listen(name string, l events.Listener) (events.DeleteFn, e
 	}), nil
 }
 
-// Emit tells the listeners, if there are any.
+// Emit passes an event to the listeners, if there are any.
 func (q *quietEvents) Emit(e events.Event) error {
 	if q.listeners.Load() == 0 {
 		return nil

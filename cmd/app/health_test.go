@@ -21,7 +21,7 @@ func Test_Health_is_an_error_unless_the_application_answers_well(t *testing.T) {
 	at, err := url.Parse(s.URL)
 	require.NoError(t, err)
 	envy.Temp(func() {
-		envy.Set("ADDR", "0.0.0.0") // every address, this one too
+		envy.Set("ADDR", "0.0.0.0") // every address, including the server's
 		envy.Set("PORT", at.Port())
 		require.NoError(t, run([]string{"health"}))
 		status = http.StatusServiceUnavailable

@@ -28,20 +28,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// crowd is how many visitors come at once.
+// crowd is the number of visitors at once.
 const crowd = 16
 
-// A promise is a change that was acknowledged: that cookie's session has this hero.
+// A promise is a change that was acknowledged: the session of this cookie has this hero.
 type promise struct {
 	cookie, hero string
-	german       bool // and speaks German; else that is not known
+	german       bool // the language is German; if false, it is not known
 }
 
-// A load is visitors who register heroes until it is over.
+// A load is a crowd of visitors who register heroes until it is over.
 type load struct {
 	t        *testing.T
 	p        *process
-	over     atomic.Bool // they leave
+	over     atomic.Bool // the visitors leave
 	expected atomic.Bool // the server, or its store, may be gone
 	wait     sync.WaitGroup
 
@@ -72,9 +72,9 @@ func (l *load) keep(p promise) {
 	l.promises = append(l.promises, p)
 }
 
-// visit is a visitor who registers a hero, chooses a language and registers another. It is
-// false if nothing was promised to them in the end: of a renewal whose answer is lost,
-// nobody can say which of the two cookies is good.
+// visit registers a hero, chooses a language and, for some visitors, registers another hero. It
+// returns the last promise, and whether there is one: after a lost response to a renewal, nobody can
+// tell which of the two cookies is good.
 func (l *load) visit(hero string) (p promise, ok bool) {
 	if p.cookie, ok = l.post("/heroes", heroForm(hero), ""); !ok {
 		return p, false
@@ -98,7 +98,7 @@ func heroForm(name string) url.Values {
 	return form
 }
 
-// post sends a form, and is true with the cookie that the visitor then has if that was
+// post sends a form. It returns the cookie that the visitor has afterwards, and whether the change was
 // acknowledged.
 func (l *load) post(path string, form url.Values, cookie string) (string, bool) {
 	began := false
@@ -123,7 +123,7 @@ func (l *load) post(path string, form url.Values, cookie string) (string, bool) 
 		if began {
 			l.cut++
 		}
-		if errors.Is(err, syscall.ECONNREFUSED) { // nobody is there any more
+		if errors.Is(err, syscall.ECONNREFUSED) { // the server is gone
 			l.over.Store(true)
 		}
 		return "", false
@@ -142,7 +142,7 @@ func (l *load) post(path string, form url.Values, cookie string) (string, bool) 
 	return (answer{Response: res}).cookieAfter(cookie), true
 }
 
-// cookieAfter is the cookie that a browser has which had that one.
+// cookieAfter returns the cookie that a browser has after the answer, if it had that one before.
 func (a answer) cookieAfter(had string) string {
 	if set := a.cookie(); set != "" {
 		return set
@@ -150,13 +150,13 @@ func (a answer) cookieAfter(had string) string {
 	return had
 }
 
-// end has the visitors leave.
+// end makes the visitors leave, and waits for them.
 func (l *load) end() {
 	l.over.Store(true)
 	l.wait.Wait()
 }
 
-// areKept requires that a server knows all that was promised.
+// areKept requires that a server keeps all promises.
 func (l *load) areKept(p *process) {
 	l.t.Helper()
 	require.Greater(l.t, len(l.promises), crowd, "there was hardly a load: %v", l.answers)
@@ -177,7 +177,7 @@ func (l *load) areKept(p *process) {
 	l.t.Logf("%d acknowledged changes, none lost; answers by status: %v; %d requests without one", len(l.promises), l.answers, l.lost)
 }
 
-// keeps says what is wrong with a promise, "" if nothing.
+// keeps returns what is wrong with a promise, or "".
 func (p *process) keeps(promised promise) string {
 	r, err := http.NewRequest("GET", "http://"+p.addr+"/success", nil)
 	if err != nil {
@@ -201,7 +201,7 @@ func (p *process) keeps(promised promise) string {
 	return ""
 }
 
-// A half is a form that has been sent to its half.
+// A half is a form of which only the first part has been sent.
 type half struct {
 	conn       net.Conn
 	hero, rest string
@@ -223,7 +223,7 @@ func (p *process) halves(t *testing.T) (all []half) {
 	return all
 }
 
-// finish sends the other half, and gives what was promised.
+// finish sends the rest, and returns what was promised.
 func (h half) finish(t *testing.T) promise {
 	t.Helper()
 	_, err := io.WriteString(h.conn, h.rest)
@@ -236,8 +236,8 @@ func (h half) finish(t *testing.T) promise {
 	return promise{cookie: (answer{Response: res}).cookie(), hero: h.hero}
 }
 
-// killed ends the application under load, by SIGTERM and by SIGKILL. What it acknowledged is
-// there when it is started again.
+// killed ends the application under load, by SIGTERM and by SIGKILL. Every change that it acknowledged
+// must be there when it is started again.
 func killed(t *testing.T, s setting) {
 	t.Run("SIGTERM", func(t *testing.T) {
 		p := s.start(t)
@@ -250,7 +250,7 @@ func killed(t *testing.T, s setting) {
 		go func() { done <- p.end(t, syscall.SIGTERM) }()
 		time.Sleep(300 * time.Millisecond)
 		_, err := net.Dial("tcp", p.addr)
-		require.ErrorIs(t, err, syscall.ECONNREFUSED, "who comes now is not let in")
+		require.ErrorIs(t, err, syscall.ECONNREFUSED, "a new connection is refused")
 		for _, h := range halves {
 			l.keep(h.finish(t))
 		}
@@ -282,7 +282,7 @@ func Test_Kill_with_sessions_in_PostgreSQL(t *testing.T) {
 	if err := conn.Dialect.CreateDB(); err != nil {
 		t.Skipf("no database can be made at %s (%v): start PostgreSQL, or set TEST_POSTGRES_URL to one", url, err)
 	}
-	t.Cleanup(func() { // a server that was killed may still be in it
+	t.Cleanup(func() { // a server that was killed may still be connected
 		require.Eventually(t, func() bool { return conn.Dialect.DropDB() == nil }, 10*time.Second, 100*time.Millisecond)
 	})
 	s := newSetting(t, "GO_ENV=production", "SESSION_STORE=database", "DATABASE_URL="+url)

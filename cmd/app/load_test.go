@@ -20,13 +20,13 @@ import (
 
 const connections = 500
 
-// A step is a request of a visitor under load, and the status that it is to have.
+// A step is a request of a visitor under load, and the status that it expects.
 type step struct {
 	raw    string
 	status int
 }
 
-// steps are what each visitor does again and again. A third is bad.
+// steps returns what each visitor does again and again. A third of the requests are bad.
 func (s *site) steps() (all []step) {
 	good := []step{
 		{request("GET /"), 200},
@@ -62,7 +62,7 @@ func (s *site) steps() (all []step) {
 	return all
 }
 
-// A guest is a visitor under load, on one connection as long as it lasts.
+// A guest is a visitor under load, on one connection until the server closes it.
 type guest struct {
 	addr string
 	conn net.Conn
@@ -98,23 +98,23 @@ func (g *guest) leave() {
 	}
 }
 
-// settled gives the goroutines and the bytes in use when nothing is going on any more.
+// settled returns the goroutines and the heap's bytes in use once the server is idle.
 func settled() (goroutines int, heap uint64) {
-	time.Sleep(2 * time.Second) // a connection that was refused lingers for half of one
+	time.Sleep(2 * time.Second) // a refused connection stays open for half a second
 	goroutines = runtime.NumGoroutine()
 	runtime.GC()
-	runtime.GC() // and what pools held
+	runtime.GC() // the second run also frees what pools held
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return goroutines, m.HeapInuse
 }
 
-// Under load a server answers each visitor as it would alone, and keeps nothing of them. For
-// more than some seconds set TEST_LOAD, to 2m for instance.
+// Under load a server answers every request as it would without load, and keeps nothing in memory.
+// To run for longer than a few seconds, set TEST_LOAD, for example to 2m.
 func Test_Load_with_a_third_of_bad_requests(t *testing.T) {
 	duration, err := time.ParseDuration(envy.Get("TEST_LOAD", "5s"))
 	require.NoError(t, err)
-	s := serveSite(t, nil) // which keeps nothing of a visitor
+	s := serveSite(t, nil) // sessions in cookies, so the server stores nothing
 	s.log.stop()
 	steps := s.steps()
 	crowded := func(duration time.Duration) (answers map[int]int) {
@@ -145,7 +145,7 @@ func Test_Load_with_a_third_of_bad_requests(t *testing.T) {
 		wait.Wait()
 		return answers
 	}
-	crowded(time.Second) // makes what is made once
+	crowded(time.Second) // to make everything that is made only once
 	goroutines, heap := settled()
 	answers := crowded(duration)
 	require.Equal(t, goodHero, s.hero(t, s.good))

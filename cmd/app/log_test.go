@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// listenIn gives all that the program prints until the returned function is called.
+// listenIn collects everything that the program prints until end is called.
 func listenIn(t *testing.T) (heard *printed, end func()) {
 	t.Helper()
 	read, write, err := os.Pipe()
@@ -31,7 +31,7 @@ func listenIn(t *testing.T) (heard *printed, end func()) {
 	}()
 	out, fails := os.Stdout, os.Stderr
 	os.Stdout, os.Stderr = write, write
-	stdlog.SetOutput(write) // net/http's, too
+	stdlog.SetOutput(write) // net/http prints there
 	return heard, func() {
 		os.Stdout, os.Stderr = out, fails
 		stdlog.SetOutput(fails)
@@ -40,8 +40,8 @@ func listenIn(t *testing.T) (heard *printed, end func()) {
 	}
 }
 
-// Whatever happens, at LOG_LEVEL=debug, no value that was typed, no cookie and no secret is
-// in the log or printed.
+// Even at LOG_LEVEL=debug, the log and what the program prints contain no value that was typed, no
+// cookie and no secret.
 func Test_Log_holds_no_value_whatever_happens(t *testing.T) {
 	heard, end := listenIn(t)
 	defer end()
@@ -54,7 +54,7 @@ func Test_Log_holds_no_value_whatever_happens(t *testing.T) {
 				s = serveSite(t, backend)
 			}
 			marks := s.provoke(t, backend)
-			time.Sleep(100 * time.Millisecond) // lines may come after their answers
+			time.Sleep(100 * time.Millisecond) // a line may be written after its response
 			lines := s.log.String() + heard.String()
 			for what, mark := range marks {
 				for line := range strings.Lines(lines) {
@@ -68,7 +68,7 @@ func Test_Log_holds_no_value_whatever_happens(t *testing.T) {
 				`"status":422`, `"status":500`, `"status":503`, "the reason", "cannot store struct",
 			} {
 				if backend == nil && (strings.Contains(line, "409") || strings.Contains(line, "503")) {
-					continue // only a server's
+					continue // happens only with sessions on a server
 				}
 				require.True(t, strings.Contains(lines, line), "%s did not happen", line)
 			}
@@ -76,7 +76,7 @@ func Test_Log_holds_no_value_whatever_happens(t *testing.T) {
 	}
 }
 
-// provoke has everything go wrong that can, and gives the values that were sent.
+// provoke makes everything go wrong that can, and returns the values that were sent.
 func (s *site) provoke(t *testing.T, backend *backendtest.Memory) map[string]string {
 	const name, alterEgo, phrase, typed = "Mark-Ödland-1", "Mark/Kent-2", "Mark <up> & away-3", "Mark-typed-4"
 	form := without("name", "alter_ego", "catch_phrase") + "&" + url.Values{"name": {name}, "alter_ego": {alterEgo}, "catch_phrase": {phrase}, "password": {typed}}.Encode()
@@ -142,13 +142,13 @@ func (s *site) provoke(t *testing.T, backend *backendtest.Memory) map[string]str
 	return marks
 }
 
-// value is the cookie's, without its name.
+// value returns a cookie's value, without its name.
 func value(cookie string) string {
 	_, v, _ := strings.Cut(cookie, "=")
 	return v
 }
 
-// signInAs makes a session with that form.
+// signInAs makes a session with that form, and returns its cookie.
 func (s *site) signInAs(t *testing.T, form string, header ...string) string {
 	a := s.ask(t, post("/heroes", form, header...))
 	require.Equal(t, http.StatusSeeOther, a.StatusCode)

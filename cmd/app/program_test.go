@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// buildTags are those of this test.
+// buildTags are the build tags of the program under test.
 var buildTags = ""
 
 var programDir string
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// program is the application, built once.
+// program builds the application once, and returns its path.
 var program = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(programDir, "app")
 	out, err := exec.Command("go", "build", "-tags", buildTags, "-o", path, ".").CombinedOutput()
@@ -51,7 +51,7 @@ var program = sync.OnceValues(func() (string, error) {
 type setting struct {
 	dir  string
 	env  []string
-	busy bool // one writes at a time, and who waits for too long gets 503
+	busy bool // only one request writes at a time; a request that waits too long gets 503
 }
 
 func newSetting(t *testing.T, env ...string) setting {
@@ -73,7 +73,7 @@ func (s setting) command(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// A process is the application, running.
+// A process is the running application.
 type process struct {
 	cmd    *exec.Cmd
 	addr   string
@@ -83,7 +83,7 @@ type process struct {
 	ended  chan error
 }
 
-// start starts the application and waits until it is ready. It ends with the test.
+// start starts the application and waits until it is ready. When the test ends, it is killed.
 func (s setting) start(t *testing.T) *process {
 	t.Helper()
 	port := backendtest.FreePort(t)
@@ -117,7 +117,7 @@ func (s setting) start(t *testing.T) *process {
 	return p
 }
 
-// end sends a signal and gives how the process ended.
+// end sends a signal, waits, and returns the process's error.
 func (p *process) end(t *testing.T, signal os.Signal) error {
 	t.Helper()
 	require.NoError(t, p.cmd.Process.Signal(signal))
@@ -131,8 +131,8 @@ func (p *process) end(t *testing.T, signal os.Signal) error {
 	return nil
 }
 
-// The program in production has its files in itself; in development it reads them from the
-// folder public, and nothing beside it.
+// In production the files are inside the program. In development the program reads them from
+// the folder public, and reads nothing outside it.
 func Test_Attack_on_the_files_of_the_program(t *testing.T) {
 	for _, env := range []string{"production", "development"} {
 		t.Run(env, func(t *testing.T) {

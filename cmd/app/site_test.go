@@ -27,8 +27,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A site is the application in production as main serves it, at a port of its own, with a
-// good visitor whom no attack may harm.
+// A site is the application in production, as main serves it, on its own port. It has a good visitor,
+// whom no attack may harm.
 type site struct {
 	app    *buffalo.App
 	store  *session.Store
@@ -72,14 +72,14 @@ func eachStore(t *testing.T, f func(t *testing.T, s *site)) {
 	t.Run("server", func(t *testing.T) { f(t, serveSite(t, &backendtest.Memory{})) })
 }
 
-// printed is what was written to it, by any number of goroutines.
+// printed keeps what any number of goroutines write to it.
 type printed struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
 	stopped bool
 }
 
-// stop has what is written from now on forgotten.
+// stop makes printed discard everything written from now on.
 func (p *printed) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,12 +112,12 @@ const (
 	formType = "Content-Type: application/x-www-form-urlencoded"
 )
 
-// request is one without a body, such as "GET /", as it goes over the wire.
+// request returns a request without a body, such as "GET /", as it is sent.
 func request(line string, header ...string) string {
 	return line + " HTTP/1.1\r\nHost: " + host + "\r\n" + strings.Join(append(header, "", ""), "\r\n")
 }
 
-// post is a form as it goes over the wire.
+// post returns a request with a form, as it is sent.
 func post(path, body string, header ...string) string {
 	return request("POST "+path, append(header, formType, fmt.Sprint("Content-Length: ", len(body)))...) + body
 }
@@ -138,9 +138,8 @@ func without(fields ...string) string {
 	return form.Encode()
 }
 
-// send writes raw over a connection of its own and gives all that comes back, until n
-// answers have come and the server has seen that no more will be asked. What holds for
-// every answer is checked.
+// send writes raw to a new connection and returns all answers. After n of them it tells the server
+// that it will send no more. It checks each answer with isSafe.
 func send(t *testing.T, addr, raw string, n int) (answers []answer) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -169,7 +168,7 @@ func send(t *testing.T, addr, raw string, n int) (answers []answer) {
 	}
 }
 
-// ask sends one request and gives its answer, the only one.
+// ask sends one request and returns its answer. There must be no other.
 func (s *site) ask(t *testing.T, raw string) answer {
 	t.Helper()
 	answers := send(t, s.addr, raw, 1)
@@ -177,15 +176,15 @@ func (s *site) ask(t *testing.T, raw string) answer {
 	return answers[0]
 }
 
-// inPlace is a Location that does not leave the host, however a browser reads it.
+// inPlace matches a Location that does not leave the host, however a browser reads it.
 var inPlace = regexp.MustCompile(`^/([!-.0-\[\]-~][!-\[\]-~]*)?$`)
 
-// isSafe is what holds for each answer, whatever was asked.
+// isSafe requires what must be true of every answer.
 func (a answer) isSafe(t *testing.T) {
 	t.Helper()
 	hides(t, a.text, "<evil", "an answer never has markup that was sent")
 	require.LessOrEqual(t, len(a.Header["Set-Cookie"]), 1)
-	if a.Header.Get("X-Request-Id") == "" { // what is no request is refused before there is an application
+	if a.Header.Get("X-Request-Id") == "" { // anything that is not a request is refused before it reaches the application
 		require.Contains(t, []int{400, 417, 431, 501, 505}, a.StatusCode)
 		require.True(t, a.Close, "and nothing more is read")
 		require.Empty(t, a.Header["Set-Cookie"])
@@ -211,7 +210,7 @@ func (a answer) isSafe(t *testing.T) {
 	}
 }
 
-// cookie is what the answer sets, name=value; "" if it sets none.
+// cookie returns the cookie that the answer sets, as name=value, or "".
 func (a answer) cookie() string {
 	for _, c := range a.Cookies() {
 		return c.Name + "=" + c.Value
@@ -219,8 +218,7 @@ func (a answer) cookie() string {
 	return ""
 }
 
-// signIn makes a session with a hero of that name, whose flash has been read, and gives
-// its cookie.
+// signIn makes a session with a hero of that name, shows its flash, and returns its cookie.
 func (s *site) signIn(t *testing.T, name string, header ...string) string {
 	t.Helper()
 	a := s.ask(t, post("/heroes", hero(name), header...))
@@ -233,7 +231,7 @@ func (s *site) signIn(t *testing.T, name string, header ...string) string {
 
 var heroShown = regexp.MustCompile(`name="name" value="([^"]*)"`)
 
-// hero is the name in the session that is seen with a line of cookies, "" for none.
+// hero returns the hero's name in the session that the Cookie headers open, or "".
 func (s *site) hero(t *testing.T, cookies ...string) string {
 	t.Helper()
 	var header []string
@@ -245,7 +243,7 @@ func (s *site) hero(t *testing.T, cookies ...string) string {
 	return html.UnescapeString(heroShown.FindStringSubmatch(a.text)[1])
 }
 
-// noHarm is what holds after every attack.
+// noHarm requires what must be true after every attack.
 func (s *site) noHarm(t *testing.T) {
 	t.Helper()
 	require.Equal(t, goodHero, s.hero(t, s.good), "the good visitor's session")
@@ -285,10 +283,10 @@ func hides(t *testing.T, page, text string, message ...any) {
 	}
 }
 
-// is says whether the status is one of those wanted.
+// is reports whether the status is one of those wanted.
 func (a answer) is(wanted ...int) bool { return slices.Contains(wanted, a.StatusCode) }
 
-// dial sends raw over a connection that the test keeps.
+// dial sends raw over a new connection, which stays open until the test ends.
 func (s *site) dial(t *testing.T, raw string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.addr)
@@ -299,7 +297,8 @@ func (s *site) dial(t *testing.T, raw string) net.Conn {
 	return conn
 }
 
-// timeToEnd reads until the server closes the connection.
+// timeToEnd reads until the server closes the connection. It returns the time since start and what it
+// read.
 func timeToEnd(start time.Time, conn net.Conn) (time.Duration, string) {
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 	text, _ := io.ReadAll(conn) // a reset is an end, too
