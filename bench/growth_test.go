@@ -182,9 +182,9 @@ func fillRedis(b *testing.B, client *redis.Client, n int) {
 	for i := 0; i < n; i += 1000 {
 		pipe := client.Pipeline()
 		for range 1000 {
-			key := make([]byte, 32)
-			rand.Read(key)
-			pipe.Set(ctx, fmt.Sprintf("heroes_bench:%x", key), record, time.Hour)
+			var key session.Key
+			rand.Read(key[:])
+			pipe.Set(ctx, fmt.Sprintf("heroes_bench:%s", key), record, time.Hour)
 		}
 		if _, err := pipe.Exec(ctx); err != nil {
 			b.Fatal(err)

@@ -48,7 +48,7 @@ func New() *Metrics {
 	for _, kind := range []session.EventKind{session.Created, session.Renewed, session.Destroyed, session.Conflict, session.Lost, session.Unreachable} {
 		m.event(kind, "") // start at 0, or Prometheus would miss the first event
 	}
-	for _, reason := range []session.Reason{session.Refused, session.Idle, session.Expired} {
+	for _, reason := range []session.Reason{session.Refused, session.Idle, session.Expired, session.Replaced} {
 		m.event(session.Rejected, reason)
 	}
 	return m

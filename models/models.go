@@ -34,6 +34,9 @@ func connect(env string) (*pop.Connection, error) {
 		err = pop.LoadConfigFile()
 	}
 	db := pop.Connections[env]
+	if db == nil && cause == nil && config.Production(env) { // such as staging
+		db = pop.Connections["production"]
+	}
 	if db == nil {
 		return nil, cmp.Or(err, cause, fmt.Errorf("it has no entry %q", env))
 	}

@@ -146,14 +146,14 @@ func (b *Backend) Purge(context.Context, int) (int, error) {
 
 func (b *Backend) Clear(ctx context.Context) error {
 	return b.scan(ctx, func(ctx context.Context, node redis.UniversalClient, names []string) error {
-		for _, name := range names { // one at a time: a cluster takes no keys of several slots
+		pipe := node.Pipeline()
+		for _, name := range names { // a command for each: a cluster accepts no keys of several slots
 			if _, ok := b.keyOf(name); ok {
-				if err := node.Unlink(ctx, name).Err(); err != nil {
-					return err
-				}
+				pipe.Unlink(ctx, name)
 			}
 		}
-		return nil
+		_, err := pipe.Exec(ctx)
+		return err
 	})
 }
 
