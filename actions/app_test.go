@@ -174,7 +174,7 @@ func (as *ActionSuite) Test_Errors_are_JSON_for_a_client_that_asks_for_it() {
 		as.Equal(status, res.Code)
 		as.Equal("application/problem+json", res.Header().Get("Content-Type"))
 		as.Contains(res.Header()["Vary"], "Accept")
-		var got problem
+		var got edge.Problem
 		res.Bind(&got)
 		as.Equal(status, got.Status)
 		as.Contains(got.Detail, detail)

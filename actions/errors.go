@@ -2,10 +2,8 @@ package actions
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"runtime/debug"
@@ -16,7 +14,6 @@ import (
 	"heroes/session"
 
 	"github.com/gobuffalo/buffalo"
-	"github.com/gobuffalo/buffalo/render"
 )
 
 // errorTexts are the statuses that have a text of their own. The others below 500 share that of
@@ -70,10 +67,12 @@ func (e errorPages) page(w http.ResponseWriter, req *http.Request, status int, c
 	chosen, _ := s.Values["lang"].(string)
 	data := e.look.frame(w, req, chosen)
 	problem := newProblem(data["t"].(func(string, ...any) string), status)
+	var b bytes.Buffer
 	w.Header().Add("Vary", "Accept")
-	if wantsJSON(req) {
+	if edge.WantsJSON(req) {
 		w.Header().Set("Content-Type", problem.ContentType())
-		return json.Marshal(problem)
+		err = problem.Render(&b, nil)
+		return b.Bytes(), err
 	}
 	data["problem"] = problem
 	data["details"] = ""
@@ -82,7 +81,6 @@ func (e errorPages) page(w http.ResponseWriter, req *http.Request, status int, c
 	}
 	data["env"], data["session"], data["flash"] = e.app.Env, session.ViewOf(s), map[string][]string{}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	var b bytes.Buffer
 	err = r.HTML("errors/error.html").Render(&b, data)
 	return b.Bytes(), err
 }
@@ -106,35 +104,14 @@ func (e errorPages) allowed(path string) string {
 	return strings.Join(slices.Sorted(maps.Keys(own)), ", ")
 }
 
-// A problem is an error for a client that asks for JSON (RFC 9457).
-type problem struct {
-	Status int               `json:"status"`
-	Title  string            `json:"title"`
-	Detail string            `json:"detail"`
-	Fields map[string]string `json:"fields,omitempty"` // what is wrong with each
-}
-
-// ContentType and Render make a problem a renderer.
-func (p problem) ContentType() string { return "application/problem+json" }
-
-func (p problem) Render(w io.Writer, _ render.Data) error {
-	return json.NewEncoder(w).Encode(p)
-}
-
-func newProblem(translate func(string, ...any) string, status int) problem {
+func newProblem(t func(string, ...any) string, status int) edge.Problem {
 	text := status
 	if !errorTexts[text] {
 		text = min(status/100*100, 500)
 	}
-	return problem{
+	return edge.Problem{
 		Status: status,
-		Title:  translate(fmt.Sprintf("errors.%d.title", text)),
-		Detail: translate(fmt.Sprintf("errors.%d.text", text)),
+		Title:  t(fmt.Sprintf("errors.%d.title", text)),
+		Detail: t(fmt.Sprintf("errors.%d.text", text)),
 	}
-}
-
-// wantsJSON reports whether a client asks for JSON and not for a page.
-func wantsJSON(req *http.Request) bool {
-	accept := req.Header.Get("Accept")
-	return strings.Contains(accept, "json") && !strings.Contains(accept, "text/html")
 }

@@ -5,6 +5,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"heroes/edge"
+
 	"github.com/gobuffalo/buffalo"
 )
 
@@ -63,7 +65,7 @@ func visible(r rune) bool {
 // brought the visitor here, the reason.
 func showForm(c buffalo.Context, status int, hero map[string]any, wrong map[string]string) error {
 	if len(wrong) > 0 {
-		if wantsJSON(c.Request()) {
+		if edge.WantsJSON(c.Request()) {
 			problem := newProblem(c.Value("t").(func(string, ...any) string), status)
 			problem.Fields = wrong
 			return c.Render(status, problem)

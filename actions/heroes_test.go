@@ -16,6 +16,7 @@ import (
 	"testing/fstest"
 
 	"heroes/config"
+	"heroes/edge"
 	"heroes/session"
 	"heroes/session/backendtest"
 
@@ -221,7 +222,7 @@ func (as *ActionSuite) Test_Heroes_Create_tells_a_client_that_asks_for_JSON_what
 	res := as.HTML("/heroes").Post(hero("name", " "))
 	as.Equal(http.StatusUnprocessableEntity, res.Code)
 	as.Equal("application/problem+json", res.Header().Get("Content-Type"))
-	var got problem
+	var got edge.Problem
 	as.NoError(json.Unmarshal(res.Body.Bytes(), &got))
 	as.Equal(422, got.Status)
 	as.Equal(map[string]string{"name": "Please fill in this field."}, got.Fields)

@@ -52,13 +52,9 @@ func (look *look) frame(w http.ResponseWriter, req *http.Request, chosen string)
 
 // LanguageUpdate stores the language that the visitor chose, and redirects back.
 func LanguageUpdate(c buffalo.Context) error {
-	look, err := lookOf(c.Value("env").(string))
-	if err != nil {
-		return err
-	}
 	chosen := c.Request().PostForm.Get("language")
 	known := func(l *locales.Language) bool { return l.Code == chosen }
-	if !slices.ContainsFunc(look.words.Load().Languages(), known) {
+	if !slices.ContainsFunc(c.Value("choices").([]*locales.Language), known) {
 		return c.Error(http.StatusUnprocessableEntity, errors.New("there are no words in this language"))
 	}
 	c.Session().Set("lang", chosen)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 
+	"heroes/edge"
 	"heroes/locales"
 	"heroes/session"
 	"heroes/templates"
@@ -55,7 +56,7 @@ func (as *ActionSuite) Test_Pages_are_Buffalo_s_byte_for_byte() {
 				for _, wrong := range []map[string]string{{}, {"name": "too <long>"}} {
 					data := render.Data{
 						"session": session, "flash": flash, "hero": hero, "wrong": wrong, "focus": "name",
-						"problem": problem{404, "A title", "& a text", nil}, "details": "", "languages": []string{"de", "en-US"},
+						"problem": edge.Problem{Status: 404, Title: "A title", Detail: "& a text"}, "details": "", "languages": []string{"de", "en-US"},
 						"inspector": len(wrong) == 0, "seen": seen, "copied": copied,
 						"choices": []*locales.Language{{Code: "<language.code>", Name: "English"}, {Code: "ar", Name: "<العربية>"}},
 						"t":       func(id string, _ ...any) string { return "<" + id + ">" },

@@ -252,7 +252,7 @@ func keysOfRunTime() map[string][]string {
 
 var (
 	inPages   = regexp.MustCompile(`\bt\(([^,)]+)`)
-	inActions = regexp.MustCompile(`(?m)^[^/\n]*(?:\bT\.Translate\(c, |\btranslate\()(fmt[^)]+\)|[^,)]+)`)
+	inActions = regexp.MustCompile(`(?m)^[^/\n]*(?:\bT\.Translate\(c, |\bt\()(fmt[^)]+\)|[^,)]+)`)
 	inWords   = regexp.MustCompile(`l\.Translate\(([^)]+)\)`)
 )
 
