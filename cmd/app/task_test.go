@@ -1,0 +1,104 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"heroes/session"
+	"heroes/session/backendtest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// run runs the program with these arguments, and returns what it printed and its exit status.
+func (s setting) run(t *testing.T, args ...string) (out string, status int) {
+	t.Helper()
+	b, err := s.command(t, args...).CombinedOutput()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return string(b), exit.ExitCode()
+	}
+	require.NoError(t, err)
+	return string(b), 0
+}
+
+func Test_Tasks_list_count_and_end_sessions_on_a_server(t *testing.T) {
+	_, addr := backendtest.Redis(t)
+	s := newSetting(t, "GO_ENV=production", "SESSION_STORE=redis", "REDIS_URL=redis://"+addr+"/0")
+	p := s.start(t)
+	for range 2 {
+		res, err := p.client.Post("http://"+p.addr+"/heroes", "application/x-www-form-urlencoded", strings.NewReader(hero("Superman")))
+		require.NoError(t, err)
+		require.Equal(t, 303, res.StatusCode)
+	}
+	out, status := s.run(t, "task", "sessions:count")
+	require.Equal(t, "2\n", out)
+	require.Zero(t, status)
+	out, _ = s.run(t, "task", "sessions:list")
+	ids := regexp.MustCompile(`(?m)^[0-9a-f]{32}`).FindAllString(out, -1)
+	require.Len(t, ids, 2, out)
+	hides(t, out, "Superman")
+
+	out, status = s.run(t, "task", "sessions:revoke", ids[0], strings.Repeat("0", 32))
+	require.Equal(t, 1, status)
+	require.Contains(t, out, ids[0]+" is ended\n")
+	require.Contains(t, out, "there is no session "+strings.Repeat("0", 32))
+	out, _ = s.run(t, "task", "sessions:count")
+	require.Equal(t, "1\n", out)
+
+	other := s
+	other.env = append(other.env[:len(other.env):len(other.env)], "SESSION_SECRET="+session.NewSecret())
+	out, status = other.run(t, "task", "sessions:list")
+	require.Zero(t, status)
+	require.Contains(t, out, "that this SESSION_SECRET and GO_ENV cannot open")
+	out, status = s.run(t, "task", "sessions:revoke", "all")
+	require.Equal(t, "all sessions are ended\n", out)
+	require.Zero(t, status)
+	out, _ = s.run(t, "task", "sessions:count")
+	require.Equal(t, "0\n", out)
+}
+
+func Test_Tasks_need_nothing_that_they_do_not_use(t *testing.T) {
+	s := setting{dir: t.TempDir(), env: []string{"GO_ENV=production", "SESSION_STORE=database"}} // no secret, no database.yml
+	for args, want := range map[string]string{"task list": "app task sessions:count", "--help": "app migrate", "task secret": "\n"} {
+		out, status := s.run(t, strings.Fields(args)...)
+		require.Zero(t, status, out)
+		require.Contains(t, out, want)
+	}
+}
+
+func Test_Tasks_build_an_application_only_to_print_its_routes_and_middleware(t *testing.T) {
+	s := newSetting(t, "GO_ENV=production")
+	for task, want := range map[string]string{"routes": "/success/", "middleware": "buffalosession.Middleware"} {
+		out, status := s.run(t, "task", task)
+		require.Zero(t, status, out)
+		require.Contains(t, out, want)
+		require.Equal(t, 1, strings.Count(out, want), "once")
+	}
+	out, status := s.run(t, "task", "sessions:count")
+	require.Equal(t, 1, status)
+	require.Contains(t, out, "SESSION_STORE: ", "the sessions are in cookies")
+	require.Equal(t, 1, strings.Count(out, "\n"), out)
+}
+
+func Test_Start_an_error_is_a_line_and_the_exit_status_1(t *testing.T) {
+	good := newSetting(t)
+	for _, c := range []struct{ env, want string }{
+		{"GO_ENV=Production", "GO_ENV: "},
+		{"SESSION_SECRET=short", "SESSION_SECRET: "},
+		{"PORT=x", "PORT: "},
+		{"SESSION_STORE=redis\nREDIS_URL=redis://127.0.0.1:1", "SESSION_STORE=redis: REDIS_URL: no Redis answers"},
+		{"GO_ENV=production\nSESSION_STORE=database\nDATABASE_URL=postgres://127.0.0.1:1/x", "no PostgreSQL answers at 127.0.0.1:1"},
+	} {
+		s := good
+		s.env = append(s.env[:len(s.env):len(s.env)], strings.Split(c.env, "\n")...)
+		out, status := s.run(t)
+		require.Equal(t, 1, status, c.env)
+		require.Contains(t, out, c.want)
+		require.Equal(t, 1, strings.Count(out, "\n"), out)
+	}
+}
