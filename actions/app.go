@@ -1,4 +1,6 @@
-// Package actions is the application: its routes, and what it answers.
+// Package actions is the application. Read New in app.go, which has the routes, and then heroes.go,
+// which is the lesson, with fields.go for its form. The other files hold what every application
+// needs: language.go, session.go, errors.go, and render.go.
 package actions
 
 import (
@@ -23,55 +25,55 @@ var (
 	appOnce sync.Once
 )
 
-// App returns the application with the settings of the environment. If one of them is wrong, it
-// prints how to fix it and exits.
+// App returns the application with the settings of the environment. If a setting is wrong, it prints
+// how to fix it and exits.
 func App() *buffalo.App {
 	appOnce.Do(func() {
-		c, err := config.Get()
+		cfg, err := config.Get()
 		if err == nil {
-			app, err = New(c)
+			app, err = New(cfg)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		// Buffalo's generators add their routes below.
+		// "buffalo generate" adds its routes here. Write yours in New.
 	})
 	return app
 }
 
 // New builds an application: its middleware and its routes, from top to bottom.
-func New(c config.Config) (*buffalo.App, error) {
-	look, err := lookOf(c.Env)
+func New(cfg config.Config) (*buffalo.App, error) {
+	site, err := siteOf(cfg.Env)
 	if err != nil {
 		return nil, err
 	}
-	logger := edge.NewLogger(c.Writer(), c.LogLevel, c.Production())
-	c.Session.OnEvent = func(ctx context.Context, e session.Event) {
+	logger := edge.NewLogger(cfg.Writer(), cfg.LogLevel, cfg.Production())
+	cfg.Session.OnEvent = func(ctx context.Context, e session.Event) {
 		edge.LogSession(ctx, logger, e)
-		c.Metrics.Session(e)
+		cfg.Metrics.Session(e)
 	}
-	store, err := models.Sessions(context.Background(), c)
+	store, err := models.Sessions(context.Background(), cfg)
 	if err != nil {
 		return nil, err
 	}
 
 	app := buffalo.New(buffalo.Options{
-		Env:            c.Env,
-		Addr:           c.Addr,
+		Env:            cfg.Env,
+		Addr:           cfg.Addr,
 		Logger:         logger,
 		SessionStore:   store,
-		SessionName:    c.SessionName(),
+		SessionName:    cfg.SessionName(),
 		MethodOverride: edge.MethodOverride,
 		WorkerOff:      true,
 
 		TimeoutSecondShutdown: 9, // for the requests in progress at SIGTERM
 	})
-	app.Middleware.Remove(buffalo.RequestLogger) // it gives every visitor a session; Handler logs instead
-	app.ErrorHandlers = buffalo.ErrorHandlers{0: errorPages{app, look}.handle}
+	app.Middleware.Remove(buffalo.RequestLogger)                               // it gives every visitor a session; edge.Wrap logs instead
+	app.ErrorHandlers = buffalo.ErrorHandlers{0: errorPages{app, site}.handle} // 0 is every status
 
-	app.Use(translations(look))        // the visitor's language
-	app.Use(buffalosession.Middleware) // saves the session before a page leaves
+	app.Use(translations(site))        // the visitor's language
+	app.Use(buffalosession.Middleware) // pages read the session, which is saved before they leave
 
 	app.GET("/", HeroesNew)
 	app.GET("/heroes/new", HeroesNew)
@@ -80,30 +82,30 @@ func New(c config.Config) (*buffalo.App, error) {
 	app.DELETE("/session", SessionDestroy)
 	app.POST("/language", LanguageUpdate)
 
-	if c.Production() {
-		app.GET("/session", notFound) // without this route the answer would be 405
+	if cfg.Production() {
+		app.GET("/session", notFound) // there is a DELETE, so the answer would be 405
 	} else {
-		i := inspector.Inspector{Page: r.HTML("session/show.html"), Store: c.Store, Fields: fieldNames()}
+		i := inspector.Inspector{Page: r.HTML("session/show.html"), Store: cfg.Store, Fields: fieldNames()}
 		app.GET("/session", i.Show)
 		app.POST("/session", i.Change)
 	}
 	return app, nil
 }
 
-// Handler returns what a server serves: the application and what surrounds it. Files and health
-// checks never touch a session.
+// Handler returns what a server serves: the application and what surrounds it. edge.Limit refuses
+// forms of other sites, so no form needs a token. Files and health checks never touch a session.
 func Handler(app *buffalo.App) http.Handler {
-	look, err := lookOf(app.Env)
-	if err != nil { // New has returned it
+	site, err := siteOf(app.Env)
+	if err != nil { // New would have returned it
 		panic(err)
 	}
 	store := app.SessionStore.(*session.Store)
-	pages := errorPages{app, look}
+	pages := errorPages{app, site}
 	mux := http.NewServeMux()
-	look.files.Route(mux)
+	site.files.Route(mux)
 	edge.RouteHealth(mux, store.Ping)
-	mux.Handle("/", store.Handler(edge.Limit(app, pages.serve), func(w http.ResponseWriter, req *http.Request, err error) {
-		pages.serve(w, req, session.Status(w.Header(), err), err)
+	mux.Handle("/", store.Handler(edge.Limit(app, pages.write), func(w http.ResponseWriter, req *http.Request, err error) {
+		pages.write(w, req, session.Status(w.Header(), err), err)
 	}))
 	return edge.Wrap(mux, app.Logger, config.Production(app.Env))
 }

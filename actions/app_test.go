@@ -208,8 +208,8 @@ func (as *ActionSuite) Test_Errors_tell_the_visitor_nothing_and_the_developer_al
 func (as *ActionSuite) Test_Errors_a_page_that_fails_is_answered_in_plain_text() {
 	as.open()
 	w := nethttptest.NewRecorder()
-	broken := errorPages{as.App, new(look)} // it has no words
-	broken.serve(w, nethttptest.NewRequest("GET", "/", nil), 500, errors.New("broken"))
+	broken := errorPages{as.App, new(site)} // it has no words
+	broken.write(w, nethttptest.NewRequest("GET", "/", nil), 500, errors.New("broken"))
 	as.Equal(http.StatusInternalServerError, w.Code)
 	as.Equal("Internal Server Error\n", w.Body.String())
 }

@@ -11,13 +11,14 @@ import (
 	"strings"
 
 	"heroes/edge"
+	"heroes/locales"
 	"heroes/session"
 
 	"github.com/gobuffalo/buffalo"
 )
 
-// errorTexts are the statuses that have a text of their own. The others below 500 share that of
-// 400, and the rest that of 500.
+// errorTexts are the statuses with a text of their own. Other 4xx use the text of 400, and the rest
+// that of 500.
 var errorTexts = map[int]bool{400: true, 403: true, 404: true, 405: true, 409: true, 413: true, 415: true, 422: true, 500: true, 503: true}
 
 func notFound(c buffalo.Context) error {
@@ -28,17 +29,17 @@ func notFound(c buffalo.Context) error {
 // language, or in JSON. They neither show nor use up the flash.
 type errorPages struct {
 	app  *buffalo.App
-	look *look
+	site *site
 }
 
-// handle is Buffalo's error handler.
+// handle is Buffalo's error handler. The others below do not need a Buffalo context.
 func (e errorPages) handle(status int, err error, c buffalo.Context) error {
-	e.serve(c.Response(), c.Request(), status, err)
+	e.write(c.Response(), c.Request(), status, err)
 	return nil
 }
 
-// serve answers with an error. Its cause goes to the log and, in development, to the page.
-func (e errorPages) serve(w http.ResponseWriter, req *http.Request, status int, cause error) {
+// write answers with an error. Its cause goes to the log and, in development, to the page.
+func (e errorPages) write(w http.ResponseWriter, req *http.Request, status int, cause error) {
 	logger := e.app.Logger.WithField("request_id", edge.RequestID(req.Context()))
 	if status >= http.StatusInternalServerError {
 		logger.WithField("status", status).Error(cause)
@@ -46,7 +47,7 @@ func (e errorPages) serve(w http.ResponseWriter, req *http.Request, status int, 
 	if status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", e.allowed(req.URL.Path))
 	}
-	page, err := e.page(w, req, status, cause)
+	page, err := e.render(w, req, status, cause)
 	if err != nil {
 		logger.Error(err)
 		http.Error(w, http.StatusText(status), status)
@@ -56,17 +57,17 @@ func (e errorPages) serve(w http.ResponseWriter, req *http.Request, status int, 
 	_, _ = w.Write(page) // the visitor may have left
 }
 
-// page renders an error. It must not fail a second time, so it turns a panic into an error.
-func (e errorPages) page(w http.ResponseWriter, req *http.Request, status int, cause error) (page []byte, err error) {
+// render renders an error. It must not fail a second time, so it turns a panic into an error.
+func (e errorPages) render(w http.ResponseWriter, req *http.Request, status int, cause error) (page []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the page of %d: %v", status, p)
 		}
 	}()
-	s, _ := e.app.SessionStore.Get(req, e.app.SessionName) // if it cannot be reached, it is empty
+	s, _ := e.app.SessionStore.Get(req, e.app.SessionName) // while the store cannot be reached, s is empty
 	chosen, _ := s.Values["lang"].(string)
-	data := e.look.frame(w, req, chosen)
-	problem := newProblem(data["t"].(func(string, ...any) string), status)
+	data := e.site.layoutData(w, req, chosen)
+	problem := newProblem(data["t"].(locales.TranslateFunc), status)
 	var b bytes.Buffer
 	w.Header().Add("Vary", "Accept")
 	if edge.WantsJSON(req) {
@@ -77,7 +78,7 @@ func (e errorPages) page(w http.ResponseWriter, req *http.Request, status int, c
 	data["problem"] = problem
 	data["details"] = ""
 	if e.app.Env == "development" && status >= http.StatusInternalServerError {
-		data["details"] = fmt.Sprintf("%v\n\n%s", cause, debug.Stack())
+		data["details"] = fmt.Sprintf("%v\n\n%s", cause, debug.Stack()) // shows where a panic happened
 	}
 	data["env"], data["session"], data["flash"] = e.app.Env, session.ViewOf(s), map[string][]string{}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -104,7 +105,7 @@ func (e errorPages) allowed(path string) string {
 	return strings.Join(slices.Sorted(maps.Keys(own)), ", ")
 }
 
-func newProblem(t func(string, ...any) string, status int) edge.Problem {
+func newProblem(t locales.TranslateFunc, status int) edge.Problem {
 	text := status
 	if !errorTexts[text] {
 		text = min(status/100*100, 500)

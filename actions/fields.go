@@ -6,17 +6,18 @@ import (
 	"unicode/utf8"
 
 	"heroes/edge"
+	"heroes/locales"
 
 	"github.com/gobuffalo/buffalo"
 )
 
-// A Field is one of a hero's. Its name is also its key in the session.
+// A Field is an input of the form. Its name is also its key in the session.
 type Field struct {
 	Name string
 	Max  int // characters
 }
 
-// Fields are those of the form, in its order.
+// Fields are the inputs of the form, in its order.
 var Fields = []Field{
 	{"name", 100},
 	{"alter_ego", 100},
@@ -30,14 +31,15 @@ func fieldNames() (names []string) {
 	return names
 }
 
-// readHero reads the hero from the fields in the body; those of the query do not count. It
-// returns a message in the visitor's language for each field that is wrong.
+// readHero reads the hero from the form that was sent, and ignores the query. It returns a message in
+// the visitor's language for each field that is wrong.
 func readHero(c buffalo.Context) (hero map[string]any, wrong map[string]string) {
 	hero, wrong = map[string]any{}, map[string]string{}
 	for _, field := range Fields {
 		value := strings.TrimSpace(c.Request().PostForm.Get(field.Name))
+		count := utf8.RuneCountInString(value)
 		hero[field.Name] = strings.ToValidUTF8(value, "\uFFFD")
-		switch count := utf8.RuneCountInString(value); {
+		switch {
 		case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) || strings.ContainsFunc(value, reorders):
 			wrong[field.Name] = T.Translate(c, "heroes.wrong.control")
 		case !strings.ContainsFunc(value, visible):
@@ -51,22 +53,23 @@ func readHero(c buffalo.Context) (hero map[string]any, wrong map[string]string) 
 
 // reorders reports whether a character changes the order in which others are shown (Unicode
 // Standard Annex 9, explicit directional formatting).
-func reorders(r rune) bool {
-	return '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
+func reorders(char rune) bool {
+	return '\u202a' <= char && char <= '\u202e' || '\u2066' <= char && char <= '\u2069'
 }
 
 // visible reports whether a reader sees a character. Spaces, joiners and direction marks are not
 // visible.
-func visible(r rune) bool {
-	return unicode.IsGraphic(r) && !unicode.IsSpace(r)
+func visible(char rune) bool {
+	return unicode.IsGraphic(char) && !unicode.IsSpace(char)
 }
 
-// showForm shows the form filled with hero, with a message at each wrong field and, if a redirect
-// brought the visitor here, the reason.
+// showForm shows the form filled with hero, with a message at each wrong field and, after a redirect,
+// the notice that says why.
 func showForm(c buffalo.Context, status int, hero map[string]any, wrong map[string]string) error {
 	if len(wrong) > 0 {
+		c.Response().Header().Add("Vary", "Accept")
 		if edge.WantsJSON(c.Request()) {
-			problem := newProblem(c.Value("t").(func(string, ...any) string), status)
+			problem := newProblem(c.Value("t").(locales.TranslateFunc), status)
 			problem.Fields = wrong
 			return c.Render(status, problem)
 		}
@@ -84,26 +87,6 @@ func firstWrong(wrong map[string]string) string {
 		if wrong[field.Name] != "" {
 			return field.Name
 		}
-	}
-	return ""
-}
-
-// whyNoHero returns the notice for a visitor who asks for a hero and has none. A visitor who comes
-// from one of our pages without a cookie has a browser that keeps none, or has gone back to a page
-// of a session that ended.
-func whyNoHero(c buffalo.Context) string {
-	_, ours := cameFrom(c)
-	if _, err := c.Request().Cookie(c.Session().Session.Name()); err != nil && ours {
-		return "cookies"
-	}
-	return "missing"
-}
-
-// notice returns the text of the notice that the address asks for, unless there is a hero.
-func notice(c buffalo.Context, hero map[string]any) string {
-	name := c.Request().URL.Query().Get("notice")
-	if hero["name"] == nil && (name == "missing" || name == "cookies") {
-		return T.Translate(c, "heroes.notice."+name)
 	}
 	return ""
 }

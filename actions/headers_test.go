@@ -20,9 +20,9 @@ func (as *ActionSuite) raw(method, path, body string, header ...string) *httptes
 
 // stylesheet returns the address of the stylesheet, as pages link to it.
 func (as *ActionSuite) stylesheet() string {
-	look, err := lookOf(as.App.Env)
+	site, err := siteOf(as.App.Env)
 	as.NoError(err)
-	return look.asset("assets/application.css")
+	return site.asset("assets/application.css")
 }
 
 func (as *ActionSuite) Test_Headers_are_on_every_answer() {

@@ -8,9 +8,10 @@ import (
 	"github.com/gobuffalo/buffalo"
 )
 
-// HeroesNew shows the form, filled with the hero of the session.
+// HeroesNew shows the form, filled with the hero if the session has one.
 func HeroesNew(c buffalo.Context) error {
-	return showForm(c, http.StatusOK, session.ViewOf(c.Session().Session), nil)
+	hero := session.ViewOf(c.Session().Session)
+	return showForm(c, http.StatusOK, hero, nil)
 }
 
 // HeroesCreate is the lesson: it stores the hero in the session and redirects.
@@ -23,7 +24,7 @@ func HeroesCreate(c buffalo.Context) error {
 	c.Session().Set("name", hero["name"])
 	c.Session().Set("alter_ego", hero["alter_ego"])
 	c.Session().Set("catch_phrase", hero["catch_phrase"])
-	if err := c.Session().Save(); err != nil {
+	if err := c.Session().Save(); err != nil { // Redirect would save it as well
 		return err
 	}
 
@@ -31,12 +32,12 @@ func HeroesCreate(c buffalo.Context) error {
 	return c.Redirect(http.StatusSeeOther, "/success")
 }
 
-// HeroesSuccess shows the hero. There are two ways to bring a value from the session to the page,
-// and this action takes the shortcut:
+// HeroesSuccess shows the hero. There are two ways to bring a value from the session to a page, and
+// this action takes the shortcut, for every page can read the session:
 //
-//	              the long way                            the shortcut
-//	in the action c.Set("name", c.Session().Get("name"))
-//	in the page   <%= name %>                             <%= session["name"] %>
+//	               the long way                            the shortcut
+//	in the action  c.Set("name", c.Session().Get("name"))  (nothing)
+//	in the page    <%= name %>                             <%= session["name"] %>
 func HeroesSuccess(c buffalo.Context) error {
 	if c.Session().Get("name") == nil {
 		return c.Redirect(http.StatusSeeOther, "/heroes/new?notice="+whyNoHero(c))

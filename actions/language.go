@@ -18,16 +18,16 @@ var T = locales.T
 
 // translations gives each page its words, in the language that the visitor chose or the best one
 // for the browser.
-func translations(look *look) buffalo.MiddlewareFunc {
+func translations(site *site) buffalo.MiddlewareFunc {
 	return func(next buffalo.Handler) buffalo.Handler {
 		return func(c buffalo.Context) error {
 			if c.Value("env") == "development" {
-				if err := look.reload(c.Logger()); err != nil {
+				if err := site.reload(c.Logger()); err != nil {
 					return err
 				}
 			}
 			chosen, _ := c.Session().Get("lang").(string)
-			for name, value := range look.frame(c.Response(), c.Request(), chosen) {
+			for name, value := range site.layoutData(c.Response(), c.Request(), chosen) {
 				c.Set(name, value)
 			}
 			return next(c)
@@ -35,18 +35,18 @@ func translations(look *look) buffalo.MiddlewareFunc {
 	}
 }
 
-// frame returns what the layout needs beside the page and the session.
-func (look *look) frame(w http.ResponseWriter, req *http.Request, chosen string) map[string]any {
+// layoutData returns what the layout needs besides the page and the session.
+func (s *site) layoutData(w http.ResponseWriter, req *http.Request, chosen string) map[string]any {
 	if !slices.Contains(w.Header()["Vary"], "Accept-Language") { // an error comes here twice
 		w.Header().Add("Vary", "Accept-Language")
 	}
-	words := look.words.Load()
+	words := s.words.Load()
 	language := words.Match(chosen, req.Header.Get("Accept-Language"))
 	return map[string]any{
-		"languages": language.Names(), // of pages that are localized, as Buffalo finds them
+		"languages": language.Names(), // for pages such as new.plush.de.html
 		"t":         language.Translate,
 		"choices":   words.Languages(),
-		"inspector": !look.production,
+		"inspector": !s.production,
 	}
 }
 
@@ -58,12 +58,12 @@ func LanguageUpdate(c buffalo.Context) error {
 		return c.Error(http.StatusUnprocessableEntity, errors.New("there are no words in this language"))
 	}
 	c.Session().Set("lang", chosen)
-	return c.Redirect(http.StatusSeeOther, back(c))
+	return c.Redirect(http.StatusSeeOther, previousPage(c))
 }
 
-// back returns the page that the visitor came from, or "/". It is a page of the application that
-// answers GET, so no Referer leads to another host or to a form's action.
-func back(c buffalo.Context) string {
+// previousPage returns the page that the visitor came from, or "/". It is always a page of the
+// application that answers GET, so a forged Referer cannot lead elsewhere.
+func previousPage(c buffalo.Context) string {
 	path, _ := cameFrom(c)
 	for _, page := range c.Value("routes").(buffalo.RouteList) {
 		if page.Method == http.MethodGet && strings.TrimSuffix(page.Path, "/") == path {

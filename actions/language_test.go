@@ -18,9 +18,9 @@ import (
 // inEach runs f with a browser that asks for each language, and with what translates as a page
 // shows it.
 func (as *ActionSuite) inEach(f func(code string, t func(id string, arguments ...any) string)) {
-	look, err := lookOf("test")
+	site, err := siteOf("test")
 	as.NoError(err)
-	for _, language := range look.words.Load().Languages() {
+	for _, language := range site.words.Load().Languages() {
 		as.open()
 		as.header["Accept-Language"] = language.Code
 		f(language.Code, func(id string, arguments ...any) string {

@@ -15,12 +15,12 @@ import (
 
 // Every page of the application, as Buffalo renders it.
 func (as *ActionSuite) Test_Pages_are_Buffalo_s_byte_for_byte() {
-	look, err := lookOf("production")
+	site, err := siteOf("production")
 	as.NoError(err)
 	stock := render.New(render.Options{
 		HTMLLayout:  "application.html",
 		TemplatesFS: templates.Embedded(),
-		Helpers:     render.Helpers{"asset": look.asset},
+		Helpers:     render.Helpers{"asset": site.asset},
 	})
 	hero := map[string]any{"name": `<b>Zoë</b> "<%= 1 %>"`, "alter_ego": `C:\\`, "catch_phrase": "字 & 'x'"}
 	type attribute struct{ Name, Text string }
@@ -63,7 +63,7 @@ func (as *ActionSuite) Test_Pages_are_Buffalo_s_byte_for_byte() {
 					}
 					var want, got bytes.Buffer
 					as.NoError(stock.HTML(page).Render(&want, maps.Clone(data)), page)
-					as.NoError(look.pages.HTML(page).Render(&got, maps.Clone(data)), page)
+					as.NoError(site.pages.HTML(page).Render(&got, maps.Clone(data)), page)
 					as.Equal(want.String(), got.String())
 				}
 			}

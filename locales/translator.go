@@ -6,6 +6,9 @@ import "context"
 // translator, which generated actions use.
 var T Translator
 
+// A TranslateFunc is Language.Translate: t in pages.
+type TranslateFunc = func(id string, arguments ...any) string
+
 // A Translator translates into the language of a request. Its context must have the key "t" with
 // a Language's Translate.
 type Translator struct{}
@@ -13,5 +16,5 @@ type Translator struct{}
 // Translate returns the translation of an ID in the language of the request. The arguments are
 // those of Language.Translate.
 func (Translator) Translate(c context.Context, id string, arguments ...any) string {
-	return c.Value("t").(func(string, ...any) string)(id, arguments...)
+	return c.Value("t").(TranslateFunc)(id, arguments...)
 }

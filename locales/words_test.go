@@ -236,7 +236,7 @@ func keysOfRunTime() map[string][]string {
 	for expression, parts := range map[string][]string{
 		`"inspector."+larger`:              {"days", "hours", "minutes"},
 		`"inspector."+smaller`:             {"hours", "minutes", "seconds"},
-		`"heroes.notice."+name`:            {"missing", "cookies"},
+		`"heroes.notice."+kind`:            {"missing", "cookies"},
 		`"inspector.attribute."+name`:      {"path", "domain", "max-age", "httponly", "secure", "samesite", "partitioned"},
 		`"inspector.way." + step`:          {"browser", "cookie", "id", "database", "redis", "server", "opens"},
 		`"inspector.kept." + seen.Store`:   {"cookie", "database", "redis", "server"},
