@@ -2,6 +2,7 @@ package actions
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -34,12 +35,23 @@ type errorPages struct {
 
 // handle is Buffalo's error handler. The others below do not need a Buffalo context.
 func (e errorPages) handle(status int, err error, c buffalo.Context) error {
-	e.write(c.Response(), c.Request(), status, err)
+	chosen, ok := c.Value("chosen").(string) // as the request began: it may have changed the session in vain
+	if !ok {
+		chosen, _ = c.Session().Get("lang").(string)
+	}
+	e.respond(c.Response(), c.Request(), chosen, status, err)
 	return nil
 }
 
-// write answers with an error. Its cause goes to the log and, in development, to the page.
+// write answers with an error in the language of the session.
 func (e errorPages) write(w http.ResponseWriter, req *http.Request, status int, cause error) {
+	s, _ := e.app.SessionStore.Get(req, e.app.SessionName) // while the store cannot be reached, s is empty
+	chosen, _ := s.Values["lang"].(string)
+	e.respond(w, req, chosen, status, cause)
+}
+
+// respond answers with an error. Its cause goes to the log and, in development, to the page.
+func (e errorPages) respond(w http.ResponseWriter, req *http.Request, chosen string, status int, cause error) {
 	logger := e.app.Logger.WithField("request_id", edge.RequestID(req.Context()))
 	if status >= http.StatusInternalServerError {
 		logger.WithField("status", status).Error(cause)
@@ -47,10 +59,14 @@ func (e errorPages) write(w http.ResponseWriter, req *http.Request, status int, 
 	if status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", e.allowed(req.URL.Path))
 	}
-	page, err := e.render(w, req, status, cause)
+	page, err := e.render(w, req, chosen, status, cause)
 	if err != nil {
 		logger.Error(err)
-		http.Error(w, http.StatusText(status), status)
+		text := http.StatusText(status)
+		if e.app.Env == "development" {
+			text = fmt.Sprintf("%v\n\n%v", err, cause)
+		}
+		http.Error(w, text, status)
 		return
 	}
 	w.WriteHeader(status)
@@ -58,30 +74,31 @@ func (e errorPages) write(w http.ResponseWriter, req *http.Request, status int, 
 }
 
 // render renders an error. It must not fail a second time, so it turns a panic into an error.
-func (e errorPages) render(w http.ResponseWriter, req *http.Request, status int, cause error) (page []byte, err error) {
+func (e errorPages) render(w http.ResponseWriter, req *http.Request, chosen string, status int, cause error) (page []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the page of %d: %v", status, p)
 		}
 	}()
-	s, _ := e.app.SessionStore.Get(req, e.app.SessionName) // while the store cannot be reached, s is empty
-	chosen, _ := s.Values["lang"].(string)
+	if e.app.Env == "development" {
+		_ = e.site.reload(e.app.Logger) // after an error, the words before it are still there
+	}
 	data := e.site.layoutData(w, req, chosen)
 	problem := newProblem(data["t"].(locales.TranslateFunc), status)
-	var b bytes.Buffer
 	w.Header().Add("Vary", "Accept")
 	if edge.WantsJSON(req) {
-		w.Header().Set("Content-Type", problem.ContentType())
-		err = problem.Render(&b, nil)
-		return b.Bytes(), err
+		w.Header().Set("Content-Type", edge.ProblemType)
+		return json.Marshal(problem)
 	}
 	data["problem"] = problem
 	data["details"] = ""
 	if e.app.Env == "development" && status >= http.StatusInternalServerError {
 		data["details"] = fmt.Sprintf("%v\n\n%s", cause, debug.Stack()) // shows where a panic happened
 	}
+	s, _ := e.app.SessionStore.Get(req, e.app.SessionName)
 	data["env"], data["session"], data["flash"] = e.app.Env, session.ViewOf(s), map[string][]string{}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	var b bytes.Buffer
 	err = r.HTML("errors/error.html").Render(&b, data)
 	return b.Bytes(), err
 }

@@ -71,7 +71,7 @@ func showForm(c buffalo.Context, status int, hero map[string]any, wrong map[stri
 		if edge.WantsJSON(c.Request()) {
 			problem := newProblem(c.Value("t").(locales.TranslateFunc), status)
 			problem.Fields = wrong
-			return c.Render(status, problem)
+			return problem.Write(c.Response())
 		}
 		c.Response().Header().Set("Cache-Control", "no-store") // the page contains what was typed
 	}

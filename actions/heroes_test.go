@@ -227,6 +227,13 @@ func (as *ActionSuite) Test_Heroes_Create_tells_a_client_that_asks_for_JSON_what
 	as.Equal(422, got.Status)
 	as.Equal(map[string]string{"name": "Please fill in this field."}, got.Fields)
 	as.Empty(as.jar)
+
+	as.header = map[string]string{}
+	as.HTML("/heroes").Post(hero())
+	as.header["Accept"] = "Application/JSON"
+	as.Empty(as.HTML("/heroes").Post(hero("name", " ")).Header()["Set-Cookie"])
+	as.header = map[string]string{}
+	as.Contains(as.HTML("/success").Get().Body.String(), "is registered.", "and the flash is still there")
 }
 
 func (as *ActionSuite) Test_Heroes_nothing_can_be_found_in_the_cookie() {

@@ -46,6 +46,7 @@ func (s *site) layoutData(w http.ResponseWriter, req *http.Request, chosen strin
 		"languages": language.Names(), // for pages such as new.plush.de.html
 		"t":         language.Translate,
 		"choices":   words.Languages(),
+		"chosen":    chosen,
 		"inspector": !s.production,
 	}
 }

@@ -1,10 +1,13 @@
 package actions
 
 import (
+	"bytes"
 	"fmt"
 	"html"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -235,3 +238,27 @@ func (as *ActionSuite) Test_Language_a_cache_is_told_that_the_words_depend_on_it
 	memory.SetDown(false)
 	varies(as.HTML("/heroes").Post(hero()), 403, 1)
 }
+
+func (as *ActionSuite) Test_Language_in_development_a_changed_word_shows_on_each_page_and_a_broken_file_is_named() {
+	as.T().Chdir(as.T().TempDir()) // the application reads the folder locales of the folder it runs in
+	as.NoError(os.CopyFS("locales", os.DirFS(filepath.Join(repository, "locales"))))
+	as.open(in("development"))
+	change := func(from, to string) {
+		path := filepath.Join("locales", "errors.en-us.yaml")
+		text, err := os.ReadFile(path)
+		as.NoError(err)
+		as.NoError(os.WriteFile(path, bytes.ReplaceAll(text, []byte(from), []byte(to)), 0o600))
+	}
+	as.Contains(as.HTML("/nowhere").Get().Body.String(), "Nobody lives here")
+	change("Nobody lives here", "Changed words")
+	as.Contains(as.HTML("/nowhere").Get().Body.String(), "Changed words")
+	change("Changed words", "a: b")
+	res := as.HTML("/").Get()
+	as.Equal(http.StatusInternalServerError, res.Code)
+	as.Contains(res.Body.String(), "locales/errors.en-us.yaml: line ")
+	as.Contains(res.Body.String(), "Something went wrong", "the words before are still there")
+	change("a: b", "Nobody lives here")
+	as.Equal(http.StatusOK, as.HTML("/").Get().Code)
+}
+
+var repository, _ = filepath.Abs("..")

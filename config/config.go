@@ -43,10 +43,12 @@ var Get = sync.OnceValues(Read)
 // names the variable, the problem and the fix.
 func Read() (c Config, err error) {
 	c.Env = Env()
+	if err := checkEnv(c.Env); err != nil {
+		return c, err // the rest depends on it
+	}
 	c.Session.Insecure = !c.Production()
 	c.RedisURL = envy.Get("REDIS_URL", "redis://127.0.0.1:6379/0")
 	return c, errors.Join(
-		checkEnv(c.Env),
 		c.readAddr(),
 		c.readLogLevel(),
 		c.readMetricsAddr(),
@@ -100,7 +102,10 @@ func Addr() (string, error) {
 		host = "0.0.0.0"
 	}
 	host, port := envy.Get("ADDR", host), envy.Get("PORT", "3000")
-	if strings.HasPrefix(host, "unix:") {
+	if path, ok := strings.CutPrefix(host, "unix:"); ok {
+		if path == "" {
+			return "", errors.New("ADDR: the path of the socket is missing: set it to one such as unix:/run/heroes/socket")
+		}
 		return host, nil
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
@@ -155,8 +160,11 @@ func (c *Config) readTimeouts() error {
 	if err != nil {
 		return err
 	}
-	if c.Session.IdleTimeout = idle; idle == 0 {
+	switch c.Session.IdleTimeout = idle; {
+	case idle == 0:
 		c.Session.IdleTimeout = -1 // never
+	case idle < time.Second:
+		return errors.New("SESSION_IDLE_TIMEOUT: a session must last at least 1s: set it to a duration such as 24h, or to 0 for never")
 	}
 	c.Session.Lifetime, err = duration("SESSION_LIFETIME", "720h")
 	if err == nil && c.Session.Lifetime < time.Minute {

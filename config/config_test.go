@@ -97,7 +97,8 @@ func Test_Config_reads_the_lifetimes(t *testing.T) {
 
 func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T) {
 	for variable, value := range map[string]string{
-		"SESSION_IDLE_TIMEOUT": "a day",
+		"SESSION_IDLE_TIMEOUT": "500ms",
+		"ADDR":                 "unix:",
 		"SESSION_LIFETIME":     "0",
 		"SESSION_STORE":        "memcached",
 		"LOG_LEVEL":            "loud",

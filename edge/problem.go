@@ -2,14 +2,14 @@ package edge
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
-
-	"github.com/gobuffalo/buffalo/render"
 )
 
-// A Problem is an error for a client that asks for JSON (RFC 9457). It is a Buffalo renderer.
+// ProblemType is the media type of a Problem.
+const ProblemType = "application/problem+json"
+
+// A Problem is an error for a client that asks for JSON (RFC 9457).
 type Problem struct {
 	Status int               `json:"status"`
 	Title  string            `json:"title"`
@@ -17,16 +17,16 @@ type Problem struct {
 	Fields map[string]string `json:"fields,omitempty"` // what is wrong with each field of a form
 }
 
-// ContentType returns the media type of a problem.
-func (p Problem) ContentType() string { return "application/problem+json" }
-
-// Render writes the problem as JSON.
-func (p Problem) Render(w io.Writer, _ render.Data) error {
+// Write answers with the problem.
+func (p Problem) Write(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", ProblemType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(p.Status)
 	return json.NewEncoder(w).Encode(p)
 }
 
 // WantsJSON reports whether a client asks for JSON and not for a page.
 func WantsJSON(r *http.Request) bool {
-	accept := strings.ToLower(r.Header.Get("Accept"))
+	accept := strings.ToLower(strings.Join(r.Header["Accept"], ","))
 	return strings.Contains(accept, "json") && !strings.Contains(accept, "text/html")
 }

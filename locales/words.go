@@ -1,8 +1,11 @@
 package locales
 
 import (
+	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"regexp"
@@ -11,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"text/template"
+	"unicode/utf8"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"go.yaml.in/yaml/v3"
@@ -51,7 +55,7 @@ func Load(files fs.FS, missing func(language, id string)) (*Words, error) {
 	bundle := i18n.NewBundle(ownLanguage)
 	seen := map[string]string{}
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".yaml" {
+		if err != nil || filepath.Ext(path) != ".yaml" || strings.HasPrefix(d.Name(), ".") {
 			return err
 		}
 		content, err := fs.ReadFile(files, path)
@@ -74,9 +78,18 @@ func add(bundle *i18n.Bundle, path string, content []byte, seen map[string]strin
 	if err != nil {
 		return fmt.Errorf("%s: the name has no language: write it like heroes.de.yaml", path)
 	}
-	var file yaml.Node
-	if err := yaml.Unmarshal(content, &file); err != nil {
+	for i, line := range bytes.Split(content, []byte("\n")) {
+		if !utf8.Valid(line) {
+			return fmt.Errorf("%s: line %d: this is not UTF-8: save the file as UTF-8", path, i+1)
+		}
+	}
+	var file, more yaml.Node
+	documents := yaml.NewDecoder(bytes.NewReader(content))
+	if err := documents.Decode(&file); err != nil && err != io.EOF {
 		return fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := documents.Decode(&more); err != io.EOF {
+		return fmt.Errorf("%s: there is more than one document: remove the line ---", path)
 	}
 	if len(file.Content) == 0 {
 		return nil // the file is empty
@@ -166,11 +179,20 @@ func (w *Words) Match(chosen, accept string) *Language {
 	if l, ok := w.matches.Load(asked); ok {
 		return l.(*Language)
 	}
-	_, i := language.MatchStrings(w.matcher, chosen, accept)
+	_, i := language.MatchStrings(w.matcher, chosen, known(accept))
 	if w.matched.Add(1) <= maxMatches {
 		w.matches.Store(asked, w.languages[i])
 	}
 	return w.languages[i]
+}
+
+// known returns an Accept-Language without the languages that do not exist, which would make all of
+// it invalid.
+func known(accept string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(accept, ","), func(one string) bool {
+		_, _, err := language.ParseAcceptLanguage(one)
+		return err != nil
+	}), ",")
 }
 
 // Names returns the names under which Buffalo looks for a localized page: the language and, last,
@@ -209,7 +231,7 @@ func (l *Language) localize(id string, arguments []any) string {
 		}
 	}
 	text, err := l.localizer.Localize(config)
-	if err != nil && l.missing != nil {
+	if _, missing := errors.AsType[*i18n.MessageNotFoundErr](err); missing && l.missing != nil {
 		l.missing(l.tag.String(), id)
 	}
 	return cmp.Or(text, id)

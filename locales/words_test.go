@@ -312,6 +312,7 @@ func Test_Language_is_the_one_chosen_or_the_best_that_the_browser_asks_for(t *te
 		{"", "de-AT, en;q=0.9", "de-de"},
 		{"", "fr, en;q=0.3, ar;q=0.8", "ar-eg"},
 		{"", "en-GB", "en-us"},
+		{"", "xq, de", "de-de"},
 		{"", "ja", "en-us"},
 		{"", "*", "en-us"},
 		{"", "\x00;;q=,,-", "en-us"},
@@ -344,6 +345,8 @@ func Test_Language_what_is_missing_is_said_in_the_application_s_own_and_reported
 	require.Equal(t, "Zoë in English", german.Translate("name", map[string]any{"Name": "Zoë"}))
 	require.Equal(t, "Lois in English", german.Translate("name", map[string]any{"Name": "Lois"}), "translations with arguments are not remembered")
 	require.Equal(t, []string{"de no.such.words", "de name", "de name"}, missing)
+	require.Equal(t, "ein X", german.Translate("x", 7), "a count without plural forms")
+	require.Len(t, missing, 3)
 }
 
 func Test_Language_what_is_asked_for_is_remembered_up_to_a_bound(t *testing.T) {
@@ -380,12 +383,14 @@ func Test_Load_names_the_file_the_line_and_the_problem(t *testing.T) {
 		"f.de.yaml":    {"- id: x\n  translation: \"{{.Name\"\n", "locales/f.de.yaml: line 1: \"x\": unclosed action"},
 		"g.de.yaml":    {"- x\n", "locales/g.de.yaml: line 1: this is not an entry"},
 		"h.words.yaml": {"", "locales/h.words.yaml: the name has no language"},
+		"j.de.yaml":    {"- id: x\n  translation: caf\xe9\n", "locales/j.de.yaml: line 2: this is not UTF-8"},
+		"k.de.yaml":    {"- id: x\n  translation: y\n---\n- id: z\n", "locales/k.de.yaml: there is more than one document"},
 		"i.de.yaml":    {"- id: x\n  translation:\n    one: y\n", "locales/i.de.yaml: line 1: the entry needs an id and a translation"},
 	} {
 		_, err := locales.Load(fstest.MapFS{name: {Data: []byte(c.content)}}, nil)
 		require.ErrorContains(t, err, c.want)
 		require.NotContains(t, err.Error(), "\n")
 	}
-	_, err := locales.Load(fstest.MapFS{"a.en-us.yaml": {}, "embed.go": {Data: []byte("package x")}}, nil)
+	_, err := locales.Load(fstest.MapFS{"a.en-us.yaml": {}, "embed.go": {Data: []byte("package x")}, ".#a.de.yaml": {Data: []byte("x: {")}}, nil)
 	require.NoError(t, err, "an empty file has no words, and other files are not read")
 }

@@ -109,6 +109,9 @@ func (m *Metrics) event(kind session.EventKind, reason session.Reason) *metrics.
 
 // Backend returns b with its calls measured.
 func (m *Metrics) Backend(b session.Backend) session.Backend {
+	for _, operation := range []string{"load", "swap", "put", "purge", "ping"} {
+		m.set.GetOrCreateCounter(failed + `{operation="` + operation + `"}`) // from 0 on
+	}
 	return backend{b, m}
 }
 

@@ -3,15 +3,18 @@ package models
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"heroes/config"
 	"heroes/migrations"
+	"heroes/session/sqlstore"
 
 	"github.com/gobuffalo/pop/v6"
 	"github.com/gobuffalo/pop/v6/logging"
@@ -53,7 +56,7 @@ func open() (*pop.Connection, error) {
 	case strings.Contains(errDB.Error(), "sqlite3 support was not compiled"):
 		return nil, errors.New("this program was built without SQLite: build it with -tags sqlite (go run -tags sqlite ./cmd/app), or set DATABASE_URL to a PostgreSQL")
 	}
-	return nil, fmt.Errorf("database.yml: %w", errDB)
+	return nil, fmt.Errorf("database.yml, with DATABASE_URL in it: %s: write DATABASE_URL like postgres://user:password@127.0.0.1:5432/heroes", oneLine(errDB))
 }
 
 // makeFolder makes the folder of a SQLite database.
@@ -67,48 +70,72 @@ func makeFolder(db *pop.Connection) error {
 	return nil
 }
 
-// Migrate brings the database's tables up to date.
+// Migrate brings the database's tables up to date. It tries again after an error, for another
+// process may be doing the same.
 func Migrate() error {
 	db, err := open()
 	if err != nil {
 		return err
 	}
-	box, err := pop.NewMigrationBox(migrations.SQL, db)
-	if err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := db.Store.(sqlstore.DB).PingContext(ctx); err != nil {
 		return explain(err, db)
 	}
-	box.SchemaPath = "" // no dump
-	return explain(box.Up(), db)
+	for range 5 {
+		box, failed := pop.NewMigrationBox(migrations.SQL, db)
+		if err = failed; err == nil {
+			box.SchemaPath = "" // no dump
+			err = box.Up()
+		}
+		if err == nil {
+			return nil
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return explain(err, db)
 }
 
-// explain returns err with its cause and its fix, if it is one of those that a wrong DATABASE_URL
-// causes. The codes are PostgreSQL's (its manual, appendix A).
+// explain returns err in one line, with its cause and its fix if it is one of those that a wrong
+// DATABASE_URL causes. The codes are PostgreSQL's (its manual, appendix A).
 func explain(err error, db *pop.Connection) error {
-	if err == nil || db.Dialect.Name() != "postgres" {
-		return err
-	}
 	details := db.Dialect.Details()
 	var reply interface{ SQLState() string } // what PostgreSQL answered, if it did
 	switch {
+	case err == nil:
+		return nil
+	case db.Dialect.Name() != "postgres":
+		return fmt.Errorf("the database %s cannot be used (%s): let this user read and write it and its folder, or set DATABASE_URL", details.Database, oneLine(err))
+	case strings.ContainsAny(details.Host+details.Database, "@:/"):
+		return errors.New("DATABASE_URL: the user or the password contains a character that must be escaped, such as %40 for @")
 	case unreachable(err):
 		return fmt.Errorf("DATABASE_URL: no PostgreSQL answers at %s:%s (%s): start it, or set DATABASE_URL to one", details.Host, details.Port, reason(err))
 	case !errors.As(err, &reply):
-		return err
+		return fmt.Errorf("DATABASE_URL: %s", oneLine(err))
 	}
 	switch reply.SQLState() {
 	case "3D000":
 		return fmt.Errorf("DATABASE_URL: PostgreSQL has no database %q: create it, for example with createdb, or name another one", details.Database)
 	case "28P01", "28000":
 		return fmt.Errorf("DATABASE_URL: PostgreSQL refuses the user %q or the password: correct them", details.User)
+	case "42501":
+		return fmt.Errorf("DATABASE_URL: PostgreSQL does not let the user %q do this (%s): grant it the right", details.User, oneLine(err))
 	}
-	return err
+	return errors.New(oneLine(err))
 }
 
-// reason returns what the network reported, without the address.
+// reason returns what the network reported, without addresses, which can contain a part of a
+// password that was not escaped.
 func reason(err error) string {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "there is no such host"
+	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err.Error()
 	}
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
+	return "no answer in time"
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
 }

@@ -73,10 +73,25 @@ func Test_Sessions_an_error_of_Redis_names_the_cause_and_the_fix_in_one_line(t *
 			go refuse(conn)
 		}
 	}()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer other.Close()
+	go func() {
+		for {
+			conn, err := other.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprint(conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
+		}
+	}()
 	for url, want := range map[string]string{
 		"redis://:the-password@127.0.0.1:1/0":       "start it, or set REDIS_URL",
 		"127.0.0.1:1,127.0.0.1:2":                   "start it, or set REDIS_URL",
 		"redis://:the-password@[::1/x":              "does not look like",
+		"the-password@127.0.0.1:6379":               "does not look like",
+		"redis://:1234#the-password@127.0.0.1:6379": "does not look like",
+		"redis://" + other.Addr().String() + "/0":   "not a Redis",
 		"user:the-password@nowhere":                 "does not look like",
 		"redis://" + refuses.Addr().String() + "/0": "Redis answers with an error (NOAUTH",
 	} {
@@ -106,6 +121,8 @@ func Test_Sessions_an_error_of_PostgreSQL_names_the_cause_and_the_fix_in_one_lin
 	for _, c := range []struct{ url, want string }{
 		{"postgres://127.0.0.1:1/x?sslmode=disable", "no PostgreSQL answers at 127.0.0.1:1"},
 		{fmt.Sprintf(url, "heroes_no_such_database"), `PostgreSQL has no database "heroes_no_such_database": create it`},
+		{"postgres://postgres:the@the-password@127.0.0.1:1/x?sslmode=disable", "must be escaped"},
+		{"postgres://postgres:12/the-password@127.0.0.1:1/x?sslmode=disable", "must be escaped"},
 		{"postgres://nobody:the-password@127.0.0.1:5432/postgres?sslmode=disable", `PostgreSQL refuses the user "nobody"`},
 	} {
 		var err error

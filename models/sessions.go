@@ -57,13 +57,17 @@ func openRedis(ctx context.Context, c config.Config) (session.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
-	if err := backend.Ping(ctx); err != nil {
-		if unreachable(err) {
-			return nil, fmt.Errorf("REDIS_URL: no Redis answers there (%w): start it, or set REDIS_URL to one such as redis://127.0.0.1:6379/0", err)
-		}
-		return nil, fmt.Errorf("REDIS_URL: Redis answers with an error (%w): correct the user, the password or the rights", err)
+	err = backend.Ping(ctx)
+	var reply interface{ RedisError() } // what Redis answered, if it did
+	switch {
+	case err == nil:
+		return backend, nil
+	case errors.As(err, &reply):
+		return nil, fmt.Errorf("REDIS_URL: Redis answers with an error (%s): correct the user, the password, or the number of the database", oneLine(err))
+	case unreachable(err):
+		return nil, fmt.Errorf("REDIS_URL: no Redis answers there (%s): start it, or set REDIS_URL to one such as redis://127.0.0.1:6379/0", reason(err))
 	}
-	return backend, nil
+	return nil, errors.New("REDIS_URL: what answers there is not a Redis: set it to one such as redis://127.0.0.1:6379/0")
 }
 
 // unreachable reports whether err is the network's and not an answer.

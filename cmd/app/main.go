@@ -4,6 +4,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	_ "heroes/grifts"
 	"heroes/models"
@@ -33,17 +34,26 @@ func run(args []string) error {
 	if len(args) == 0 {
 		return serve()
 	}
+	if slices.ContainsFunc(args, isHelp) {
+		fmt.Print(usage)
+		return nil
+	}
 	switch args[0] {
 	case "migrate":
-		return models.Migrate()
+		err := models.Migrate()
+		if err == nil {
+			fmt.Println("the tables are up to date")
+		}
+		return err
 	case "health":
 		return health()
 	case "task":
 		grift.CommandName = "app task"
 		return grift.Exec(args[1:], false)
-	case "help", "-h", "-help", "--help":
-		fmt.Print(usage)
-		return nil
 	}
 	return fmt.Errorf("unknown command %q: app --help lists the commands", args[0])
+}
+
+func isHelp(arg string) bool {
+	return slices.Contains([]string{"help", "-h", "-help", "--help"}, arg)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"heroes/actions"
@@ -91,11 +92,25 @@ func announce(app *buffalo.App, address string) {
 }
 
 func listen(addr string) (net.Listener, error) {
-	l, err := net.Listen(config.Network(addr))
+	network, address := config.Network(addr)
+	if network == "unix" {
+		removeUnused(address)
+	}
+	l, err := net.Listen(network, address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen at %s (%w): set ADDR and PORT to a free address", addr, errors.Unwrap(err))
 	}
 	return l, nil
+}
+
+// removeUnused removes a socket at which nobody listens, such as that of a process that was killed.
+func removeUnused(path string) {
+	conn, err := net.Dial("unix", path)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		_ = os.Remove(path)
+	} else if err == nil {
+		_ = conn.Close()
+	}
 }
 
 // address returns what a person opens in a browser.

@@ -216,7 +216,7 @@ func Open(url, prefix string) (*Backend, error) {
 		for i, addr := range addrs {
 			addrs[i] = strings.TrimSpace(addr)
 			_, port, err := net.SplitHostPort(addrs[i])
-			if _, notNumber := strconv.ParseUint(port, 10, 16); err != nil || notNumber != nil {
+			if _, notNumber := strconv.ParseUint(port, 10, 16); err != nil || notNumber != nil || strings.Contains(addr, "@") {
 				return nil, fmt.Errorf("redisstore: address %d of %d does not look like 127.0.0.1:6379", i+1, len(addrs)) // it may contain a password
 			}
 		}
@@ -226,7 +226,7 @@ func Open(url, prefix string) (*Backend, error) {
 		}), prefix), nil
 	}
 	o, err := redis.ParseURL(url)
-	if err != nil {
+	if err != nil || strings.Contains(url, "#") { // after it, a part of the password would become the host
 		return nil, errors.New("redisstore: the URL does not look like redis://user:password@127.0.0.1:6379/0") // the error contains the password
 	}
 	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = -1, 1, true

@@ -83,7 +83,7 @@ func New(ctx context.Context, db DB, name string) (*Backend, error) {
 		return nil, fmt.Errorf("sqlstore: the database cannot be reached: %w", err)
 	}
 	if _, _, _, err := b.Load(ctx, session.Key{}); err != nil {
-		return nil, fmt.Errorf("sqlstore: the table sessions cannot be read (make it with: go run ./cmd/app migrate, or this program's migrate): %w", err)
+		return nil, fmt.Errorf("sqlstore: the table sessions cannot be read; if it does not exist, make it with: go run ./cmd/app migrate, or this program's migrate: %w", err)
 	}
 	return b, nil
 }
