@@ -120,7 +120,7 @@ func (s setting) start(t *testing.T) *process {
 // end sends a signal, waits, and returns the process's error.
 func (p *process) end(t *testing.T, signal os.Signal) error {
 	t.Helper()
-	require.NoError(t, p.cmd.Process.Signal(signal))
+	require.NoError(t, p.cmd.Process.Signal(signal), p.out.String())
 	select {
 	case err := <-p.ended:
 		p.ended <- nil // for the cleanup
