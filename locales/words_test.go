@@ -20,6 +20,7 @@ import (
 	"heroes/locales"
 	"heroes/templates"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -82,6 +83,22 @@ func load(t *testing.T) (words *locales.Words, missing *[]string) {
 	return words, missing
 }
 
+// requireSame fails with the IDs that are in only one of two maps.
+func requireSame[A, B any](t *testing.T, where string, wanted map[string]A, got map[string]B) {
+	t.Helper()
+	for id := range wanted {
+		_, ok := got[id]
+		assert.True(t, ok, "%s is missing %s", id, where)
+	}
+	for id := range got {
+		_, ok := wanted[id]
+		assert.True(t, ok, "%s is %s and nobody asks for it", id, where)
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
 var files = []string{"ar", "de", "en-us", "es", "fr"}
 
 func Test_Words_are_the_same_in_every_language(t *testing.T) {
@@ -90,7 +107,7 @@ func Test_Words_are_the_same_in_every_language(t *testing.T) {
 	own := textsOf(t, "en-us")
 	for _, lang := range files {
 		texts := textsOf(t, lang)
-		require.ElementsMatch(t, slices.Collect(maps.Keys(own)), slices.Collect(maps.Keys(texts)), lang)
+		requireSame(t, "in locales/*."+lang+".yaml", own, texts)
 		for id, forms := range texts {
 			require.NotEmpty(t, forms, "%s in %s", id, lang)
 			require.NotContains(t, slices.Collect(maps.Values(forms)), "", "%s in %s", id, lang)
@@ -283,7 +300,7 @@ func Test_Words_that_are_asked_for_are_there_and_no_others(t *testing.T) {
 			}
 		}
 	}
-	require.ElementsMatch(t, slices.Collect(maps.Keys(asked)), slices.Collect(maps.Keys(textsOf(t, "en-us"))))
+	requireSame(t, "in locales/*.en-us.yaml", asked, textsOf(t, "en-us"))
 }
 
 func sources(t *testing.T, files fs.FS, ending string) map[string]string {
