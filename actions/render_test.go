@@ -17,6 +17,7 @@ import (
 func (as *ActionSuite) Test_Pages_are_Buffalo_s_byte_for_byte() {
 	site, err := siteOf("production")
 	as.NoError(err)
+	as.Empty(site.pages.Interpreted(), "every page is compiled")
 	stock := render.New(render.Options{
 		HTMLLayout:  "application.html",
 		TemplatesFS: templates.Embedded(),

@@ -54,11 +54,11 @@ func (p *page) Render(w io.Writer, data render.Data) error {
 		}
 	}
 	var body string
-	ctx := plush.NewContextWithOuter(data, p.engine.scope)
+	page := &scope{values: data, helpers: p.engine.scope}
 	for _, name := range p.names {
 		data["contentType"] = contentType
 		p.engine.helpersFirst(data)
-		if body, err = p.engine.exec(t, name, data, ctx); err != nil {
+		if body, err = p.engine.exec(t, name, data, page); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		data["yield"] = template.HTML(body)
@@ -77,28 +77,36 @@ func (e *Engine) helpersFirst(data render.Data) {
 	}
 }
 
-func (e *Engine) exec(t *templates, name string, data render.Data, ctx *plush.Context) (string, error) {
+func (e *Engine) exec(t *templates, name string, data render.Data, page *scope) (string, error) {
 	languages, _ := data["languages"].([]string)
 	f := t.localized(name, languages)
 	if f == nil {
 		return "", fmt.Errorf("could not find template %s", name)
 	}
-	body, err := f.exec(ctx)
+	body, err := f.exec(e, page)
 	for pass := 1; err == nil && pass < e.passes(name) && rendersAgain(body); pass++ {
 		e.helpersFirst(data)
-		body, err = plush.Render(body, ctx)
+		body, err = plush.Render(body, page.plushContext())
 	}
 	return body, err
 }
 
-func (f *file) exec(ctx *plush.Context) (string, error) {
-	if f.err != nil {
+func (f *file) exec(e *Engine, s *scope) (string, error) {
+	switch {
+	case f.err != nil:
 		return "", f.err
+	case f.template == nil:
+		return plush.Render(f.source, s.plushContext())
+	case f.program == nil:
+		return f.template.Exec(s.plushContext())
 	}
-	if f.template == nil {
-		return plush.Render(f.source, ctx)
+	r := runs.Get().(*run)
+	defer r.free()
+	r.engine, r.scope = e, s
+	if err := f.program.exec(r); err != nil {
+		return "", err
 	}
-	return f.template.Exec(ctx)
+	return string(r.out), nil
 }
 
 // passes is how many times Buffalo renders a template of that name: once for each
@@ -126,21 +134,30 @@ func rendersAgain(body string) bool {
 	return strings.Contains(body, "<%") || strings.Contains(body, `\<`) || strings.Contains(body, "\x00")
 }
 
-// partial is plush's helper, for partials that are parsed already.
+// A partialHelper is the helper partial of an Engine.
+type partialHelper func(string, map[string]any, plush.HelperContext) (template.HTML, error)
+
+// partial is plush's helper, for partials that are parsed already. Templates that plush renders call
+// it.
 func (e *Engine) partial(name string, data map[string]any, help plush.HelperContext) (template.HTML, error) {
 	if help.Context == nil || strings.HasSuffix(name, ".md") {
 		return plush.PartialHelper(name, data, help)
 	}
-	contentType, _ := help.Value("contentType").(string)
+	return e.partialIn(&scope{helpers: help.Context.(*plush.Context)}, name, data)
+}
+
+// partialIn renders a partial in a scope of its own within s.
+func (e *Engine) partialIn(s *scope, name string, data map[string]any) (template.HTML, error) {
+	contentType, _ := s.value("contentType").(string)
 	f, err := e.current.Load().partial(name, contentType)
 	if err != nil {
 		return "", err
 	}
-	ctx := help.New().(*plush.Context)
+	own := s.child(false)
 	for key, value := range data {
-		ctx.Set(key, value)
+		own.set(key, value)
 	}
-	part, err := f.exec(ctx)
+	part, err := f.exec(e, own)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", f.path, err)
 	}
@@ -148,8 +165,7 @@ func (e *Engine) partial(name string, data map[string]any, help plush.HelperCont
 		part = template.JSEscapeString(part)
 	}
 	if layout, ok := data["layout"].(string); ok {
-		help.Context = ctx
-		return e.partial(layout, map[string]any{"yield": template.HTML(part)}, help)
+		return e.partialIn(own, layout, map[string]any{"yield": template.HTML(part)})
 	}
 	return template.HTML(part), nil
 }

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gobuffalo/plush/v4"
+	"github.com/gobuffalo/plush/v4/parser"
 	"golang.org/x/text/language"
 )
 
@@ -16,22 +19,39 @@ import (
 type templates struct {
 	files   map[string]*file
 	aliases map[string]string
+	stamps  map[string]stamp
+}
+
+// A stamp changes when a file does.
+type stamp struct {
+	size     int64
+	modified time.Time
 }
 
 type file struct {
 	path     string
 	source   string
 	template *plush.Template // nil: not plush's
-	err      error           // what New says of it
+	program  program         // nil: plush renders the template, for it has what the compiler lacks
+	lacks    string
+	err      error // what New says of it
 }
 
-// load reads every file. What has not changed since before is not parsed again.
+// load reads every file, unless none has another stamp than before. It does not parse again what has
+// not changed since before.
 func load(e *Engine, before *templates) (*templates, error) {
 	t := &templates{files: map[string]*file{}, aliases: map[string]string{}}
 	if e.TemplatesFS == nil {
 		return t, nil
 	}
-	err := fs.WalkDir(e.TemplatesFS, ".", func(path string, d fs.DirEntry, err error) error {
+	stamps, err := stampsOf(e.TemplatesFS)
+	if err != nil {
+		return nil, fmt.Errorf("reading the templates: %w", err)
+	}
+	if t.stamps = stamps; before != nil && maps.EqualFunc(stamps, before.stamps, stamp.equal) {
+		return before, nil
+	}
+	err = fs.WalkDir(e.TemplatesFS, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -52,11 +72,30 @@ func load(e *Engine, before *templates) (*templates, error) {
 	return t, nil
 }
 
+func (s stamp) equal(other stamp) bool {
+	return s.size == other.size && s.modified.Equal(other.modified)
+}
+
+func stampsOf(files fs.FS) (map[string]stamp, error) {
+	stamps := map[string]stamp{}
+	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			stamps[path] = stamp{info.Size(), info.ModTime()}
+		}
+		return err
+	})
+	return stamps, err
+}
+
 func parse(e *Engine, path, source string, before *templates) *file {
 	f := &file{path: path, source: source}
 	if before != nil {
 		if old := before.files[path]; old != nil && old.template != nil && old.source == source {
-			f.template = old.template
+			f.template, f.program, f.lacks = old.template, old.program, old.lacks
 			return f
 		}
 	}
@@ -69,6 +108,14 @@ func parse(e *Engine, path, source string, before *templates) *file {
 		return f
 	}
 	f.template = template
+	tree, err := parser.Parse(source)
+	if err != nil {
+		f.err = fmt.Errorf("%s: %w", path, err)
+		return f
+	}
+	if f.program, f.lacks = compile(tree); f.lacks != "" {
+		f.program = nil
+	}
 	return f
 }
 

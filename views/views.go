@@ -1,6 +1,6 @@
-// Package views renders the plush pages of a Buffalo application from templates
-// that are parsed once. Buffalo's own render.Engine walks the folder, reads and
-// parses anew for every page; this one gives the same bytes several times as fast.
+// Package views renders the plush pages of a Buffalo application from templates that are compiled
+// once. Buffalo's own render.Engine walks the folder, reads and parses for every page, and plush then
+// walks the syntax tree; this one renders the same bytes many times as fast.
 //
 // In an application it takes three lines, beside the engine that is there:
 //
@@ -8,17 +8,17 @@
 //	…
 //	return c.Render(http.StatusOK, pages.HTML("heroes/new.html"))
 //
-// Layouts, partials, contentFor, forms, helpers and localized pages
-// (page.de-de.plush.html) work as they do with Buffalo. The output is identical,
-// for the same templates and data. Buffalo renders a page twice that is asked for by
-// both endings, page.plush.html, so that a tag in its output is executed; so does this
-// package, where there is one. A page that is asked for as page.html is rendered once.
+// Layouts, partials, contentFor, forms, helpers and localized pages (page.de-de.plush.html) work as
+// they do with Buffalo. For the same templates and data the output is identical, and so are errors.
+// No rendered text is kept.
 //
-// A template that does not parse, or that asks for a partial which is not there, is
-// an error of New and names its file and line.
+// Plush renders what the compiler does not support, such as helpers with a block; Interpreted lists
+// those templates. Buffalo renders a page twice that is asked for by both endings, page.plush.html, so
+// that a tag in its output is executed; so does this package. A page that is asked for as page.html
+// is rendered once. Pages of other template engines, such as Markdown's, are rendered by Buffalo.
 //
-// Pages of other template engines than plush, such as Markdown's, are rendered by
-// Buffalo as before.
+// A template that does not parse, or that asks for a partial which does not exist, is an error of New
+// that names its file and line.
 package views
 
 import (
@@ -27,6 +27,7 @@ import (
 	"io"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -36,13 +37,12 @@ import (
 
 // Options say how templates are kept.
 type Options struct {
-	// Reload looks at the templates again for every page, so that a changed one
-	// shows at once. It is meant for development. Default: they are read once, by New.
+	// Reload compares the names, sizes and times of the templates for every page, and reads them again
+	// after a change. It is meant for development. Default: New reads them once.
 	Reload bool
 }
 
-// Engine is a render.Engine whose plush pages are parsed once. It is safe for
-// concurrent use.
+// An Engine is a render.Engine whose plush pages are compiled once. It is safe for concurrent use.
 type Engine struct {
 	*render.Engine
 	reload bool
@@ -74,9 +74,9 @@ func New(e *render.Engine, o Options) (*Engine, error) {
 	all := maps.Clone(plush.Helpers.Helpers())
 	maps.Copy(all, own)
 	if !engine.custom && same(all["partial"], plush.PartialHelper) {
-		all["partial"] = engine.partial
+		all["partial"] = partialHelper(engine.partial)
 	}
-	engine.scope = &plush.Context{Context: scope{context.Background(), all}}
+	engine.scope = &plush.Context{Context: helperScope{context.Background(), all}}
 
 	t, err := load(engine, nil)
 	if err != nil {
@@ -86,18 +86,30 @@ func New(e *render.Engine, o Options) (*Engine, error) {
 	return engine, t.err()
 }
 
-// scope has the helpers of every page. It is asked last for a name, and keeps plush
+// A helperScope has the helpers of every page. It is asked last for a name, and keeps plush
 // from copying each helper into each context.
-type scope struct {
+type helperScope struct {
 	context.Context
 	helpers map[string]any
 }
 
-func (s scope) Value(key any) any {
+func (s helperScope) Value(key any) any {
 	if name, ok := key.(string); ok {
 		return s.helpers[name]
 	}
 	return nil
+}
+
+// Interpreted returns the templates that plush renders, with what the compiler lacks in each, such as
+// "heroes/new.plush.html: a call with a block".
+func (e *Engine) Interpreted() (names []string) {
+	for path, f := range e.current.Load().files {
+		if f.template != nil && f.program == nil {
+			names = append(names, path+": "+f.lacks)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // HTML renders the named templates as text/html, each within the next; one alone

@@ -1,0 +1,207 @@
+package views
+
+import (
+	"context"
+	"fmt"
+	"html/template"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobuffalo/plush/v4"
+	"github.com/gobuffalo/plush/v4/parser"
+	"github.com/stretchr/testify/require"
+)
+
+type person struct {
+	Name   string
+	Age    int
+	Friend *person
+	Tags   []string
+	hidden string
+}
+
+func (p person) Greet(who string) string { return "<" + who + "> " + p.Name + p.hidden }
+func (p *person) Pointer() int           { return p.Age }
+
+type shouting struct{ text string }
+
+func (s shouting) String() string { return s.text + "<!>" }
+
+// sample has a value of each kind that a template may meet.
+func sample() map[string]any {
+	return map[string]any{
+		"names": []string{"Zoë", "<b>", ""}, "numbers": []int{1, 0, -3}, "none": []string{}, "any": []any{1, "a", nil, 2.5},
+		"table": map[string]any{"only": "<value>"}, "lists": map[string][]string{"k": {"a", "b"}}, "ints": map[int]string{1: "one"},
+		"s": "<text>", "empty": "", "n": 7, "zero": 0, "big": int64(9), "f": 1.5, "yes": true, "no": false, "html": template.HTML("<i>"),
+		"null": nil, "p": person{Name: "<Lois>", Age: 3, Friend: &person{Name: "Jimmy"}, Tags: []string{"x"}, hidden: "h"}, "pp": &person{Name: "Kal"},
+		"nobody": (*person)(nil), "when": time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "loud": shouting{"a"},
+		"t":     func(id string, rest ...any) string { return fmt.Sprint("t:", id, len(rest)) },
+		"asset": func(s string) string { return "/" + s },
+		"fails": func() (string, error) { return "", fmt.Errorf("no") },
+		"twice": func(a, b string) string { return a + b }, "opts": func(s string, m map[string]any) string { return fmt.Sprint(s, len(m)) },
+		"ctx": func(h plush.HelperContext) string {
+			h.Set("fromHelper", "set")
+			return fmt.Sprint(h.Value("s"), h.HasBlock())
+		},
+		"void": func() {}, "rest": func(n int, more ...string) int { return n + len(more) },
+		"block": func(h plush.HelperContext) (string, error) { return h.Block() },
+	}
+}
+
+// A writer makes templates at random.
+type writer struct {
+	*rand.Rand
+	strings.Builder
+}
+
+func (w *writer) one(of ...string) string { return of[w.IntN(len(of))] }
+
+func (w *writer) name() string {
+	return w.one("names", "numbers", "none", "any", "table", "lists", "ints", "s", "empty", "n", "zero", "big", "f", "yes", "no", "html",
+		"null", "p", "pp", "nobody", "when", "loud", "missing", "x", "y", "i", "v", "fromHelper", "nil", "len", "raw")
+}
+
+func (w *writer) expression(depth int) string {
+	if depth <= 0 {
+		return w.one(w.name(), w.name(), `"lit <&>"`, "3", "2.5", "true", "false", `""`)
+	}
+	e := func() string { return w.expression(depth - 1 - w.IntN(2)) }
+	switch w.IntN(14) {
+	case 0, 1:
+		return w.name()
+	case 2:
+		return e() + w.one(" + ", " - ", " * ", " / ", " == ", " != ", " < ", " > ", " <= ", " >= ", " && ", " || ", " ~= ") + e()
+	case 3:
+		return "!" + e()
+	case 4:
+		return w.one("names", "numbers", "any", "table", "lists", "ints", "s", "missing") + "[" + e() + "]"
+	case 5:
+		return w.one("p", "pp", "v", "nobody", "s", "missing") + "." + w.one("Name", "Age", "Friend", "Tags", "hidden", "Nope", "Friend.Name")
+	case 6:
+		return w.one("p", "pp", "s", "table") + "." + w.one(`Greet("a")`, "Greet(s)", "Pointer()", "Nope()", "Greet()")
+	case 7:
+		return "t(" + w.one(e(), e()+", "+e(), `"id"`, "") + ")"
+	case 8:
+		return w.one("len", "asset", "raw", "missing", "s", "fails", "void", "ctx", "twice", "opts", "rest", "block", "inspect", "capitalize") + "(" + w.one("", e(), e()+", "+e()) + ")"
+	case 9:
+		return "[" + e() + ", " + e() + "]"
+	case 10:
+		return "{a: " + e() + ", b: 1}" // plush evaluates the values in any order
+	case 11:
+		return "(" + e() + ")"
+	}
+	return w.one(w.name(), `"`+strconv.Itoa(w.IntN(9))+`"`)
+}
+
+func (w *writer) template(depth int) {
+	for range 1 + w.IntN(4) {
+		switch n := w.IntN(12); {
+		case n < 3 || depth <= 0:
+			w.WriteString(w.one("text", "<b>\n", " ", "\n\n", "&amp;", "'\""))
+		case n < 6:
+			w.WriteString("<%= " + w.expression(2) + " %>")
+		case n == 6:
+			w.WriteString("<% " + w.expression(2) + " %>")
+		case n == 7:
+			w.WriteString("<% let " + w.one("x", "y", "i", "s", "len", "TIME_FORMAT") + " = " + w.expression(2) + " %>")
+		case n < 10:
+			w.WriteString(w.one("<%= ", "<%= ", "<% ") + "if (" + w.expression(2) + ") { %>")
+			w.template(depth - 1)
+			if w.IntN(3) == 0 {
+				w.WriteString("<% } else if (" + w.expression(1) + ") { %>")
+				w.template(depth - 1)
+			}
+			if w.IntN(2) == 0 {
+				w.WriteString("<% } else { %>")
+				w.template(depth - 1)
+			}
+			w.WriteString("<% } %>")
+		default:
+			w.WriteString(w.one("<%= ", "<%= ", "<% ") + "for (" + w.one("v", "i, v", "k, v", "v, v") + ") in " + w.one(w.name(), w.name(), "range(1, 3)", "until(2)", "between(0, 3)") + " { %>")
+			w.template(depth - 1)
+			w.WriteString("<% } %>")
+		}
+	}
+}
+
+// outcome is the output or the error of f, or what it panicked with.
+func outcome(f func() (string, error)) (result string) {
+	defer func() {
+		if p := recover(); p != nil {
+			result = fmt.Sprintf("panic: %v", p)
+		}
+	}()
+	text, err := f()
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	return "ok: " + text
+}
+
+// both renders a template with plush and, if the compiler supports all of it, with the compiler.
+func both(source string) (want, got, lacks string) {
+	tree, err := parser.Parse(source)
+	if err != nil {
+		return "", "", "it does not parse"
+	}
+	p, lacks := compile(tree)
+	if lacks != "" {
+		return "", "", lacks
+	}
+	all := maps.Clone(plush.Helpers.Helpers())
+	for name, value := range sample() {
+		if value != nil {
+			all[name] = value
+		}
+	}
+	helpers := func() *plush.Context { return &plush.Context{Context: helperScope{context.Background(), all}} }
+	want = outcome(func() (string, error) {
+		t, err := plush.NewTemplate(source)
+		if err != nil {
+			return "", err
+		}
+		return t.Exec(plush.NewContextWithOuter(map[string]any{}, helpers()))
+	})
+	got = outcome(func() (string, error) {
+		r := &run{scope: &scope{values: map[string]any{}, helpers: helpers()}}
+		err := p.exec(r)
+		return string(r.out), err
+	})
+	return want, got, ""
+}
+
+// Set TEST_TEMPLATES to another number of templates.
+func Test_compiled_templates_render_what_plush_renders_and_fail_as_it_fails(t *testing.T) {
+	n := 20_000
+	if text := os.Getenv("TEST_TEMPLATES"); text != "" {
+		n, _ = strconv.Atoi(text)
+	}
+	compiled, failed := 0, 0
+	for seed := range n {
+		w := &writer{Rand: rand.New(rand.NewPCG(uint64(seed), 1))}
+		w.template(3)
+		want, got, lacks := both(w.String())
+		if lacks != "" {
+			continue
+		}
+		compiled++
+		if strings.HasPrefix(want, "error") {
+			failed++
+		}
+		if address.ReplaceAllString(want, "") != address.ReplaceAllString(got, "") {
+			require.Equal(t, want, got, "seed %d: %s", seed, w.String())
+		}
+	}
+	t.Logf("%d of %d compiled, of which %d fail", compiled, n, failed)
+	require.Greater(t, compiled, n/4)
+	require.Less(t, failed, compiled*9/10)
+}
+
+// address matches a pointer in a text, which is another one each time.
+var address = regexp.MustCompile(`0x[0-9a-f]+`)

@@ -1,0 +1,313 @@
+package views
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"sync"
+
+	"github.com/gobuffalo/plush/v4"
+	"github.com/gobuffalo/plush/v4/ast"
+)
+
+// identifier compiles a name, or a field or method of a value: hero.Name.
+func (c *compiler) identifier(node *ast.Identifier) eval {
+	name := node.Value
+	if node.Callee == nil {
+		return func(r *run) (any, error) {
+			if v := r.scope.value(name); v != nil || name == "nil" {
+				return v, nil
+			}
+			return nil, &plush.ErrUnknownIdentifier{ID: name}
+		}
+	}
+	of, fields := c.eval(node.Callee), &fields{}
+	return func(r *run) (any, error) {
+		v, err := of(r)
+		if err != nil {
+			return nil, err
+		}
+		return member(v, node, fields)
+	}
+}
+
+// fields remembers where the field of a name is in each type that was asked.
+type fields struct{ sync.Map }
+
+// of returns the field of a struct, or the zero Value if there is none.
+func (f *fields) of(rv reflect.Value, name string) reflect.Value {
+	t := rv.Type()
+	index, known := f.Load(t)
+	if !known {
+		field, _ := t.FieldByName(name)
+		if len(field.Index) > 1 { // in an embedded struct, which may be nil
+			return rv.FieldByName(name)
+		}
+		index, _ = f.LoadOrStore(t, field.Index)
+	}
+	if at := index.([]int); len(at) == 1 {
+		return rv.Field(at[0])
+	}
+	return reflect.Value{}
+}
+
+// member returns a field of v, or a method with v as its receiver.
+func member(v any, node *ast.Identifier, fields *fields) (any, error) {
+	rv := reflect.ValueOf(v)
+	if !rv.IsValid() {
+		return nil, nil
+	}
+	if rv.Kind() == reflect.Pointer {
+		rv = rv.Elem()
+	}
+	unknown := func() (any, error) {
+		return nil, fmt.Errorf("'%s' does not have a field or method named '%s' (%s)", node.Callee, node.Value, node)
+	}
+	if rv.Kind() != reflect.Struct {
+		return unknown()
+	}
+	field := fields.of(rv, node.Value)
+	if field.Kind() == reflect.Pointer {
+		if field.IsNil() {
+			return nil, nil
+		}
+		field = field.Elem()
+	}
+	if !field.IsValid() {
+		method := rv.MethodByName(node.Value)
+		if !method.IsValid() {
+			return unknown()
+		}
+		return method.Interface(), nil
+	}
+	if !field.CanInterface() {
+		return nil, fmt.Errorf("'%s'cannot return value obtained from unexported field or method '%s' (%s)", node.Callee, node.Value, node)
+	}
+	return field.Interface(), nil
+}
+
+// index compiles a value at an index: names[0], session["name"].
+func (c *compiler) index(node *ast.IndexExpression) eval {
+	if node.Callee != nil || node.Value != nil {
+		c.unsupported("an index with a field, or that is set")
+		return nil
+	}
+	index, left := c.eval(node.Index), c.eval(node.Left)
+	return func(r *run) (any, error) {
+		i, err := index(r)
+		if err != nil {
+			return nil, err
+		}
+		v, err := left(r)
+		if err != nil {
+			return nil, err
+		}
+		return at(v, i)
+	}
+}
+
+var anyMap = reflect.TypeFor[map[string]any]()
+
+func at(v, index any) (any, error) {
+	rv := reflect.ValueOf(v)
+	switch rv.Kind() {
+	case reflect.Map:
+		if key, ok := index.(string); ok && rv.Type().ConvertibleTo(anyMap) {
+			return rv.Convert(anyMap).Interface().(map[string]any)[key], nil
+		}
+		keyKind, kind := rv.Type().Key().Kind(), reflect.TypeOf(index).Kind()
+		if keyKind != reflect.Interface && kind != keyKind {
+			return nil, fmt.Errorf("cannot use %v (%s constant) as %s value in map index", index, kind, keyKind)
+		}
+		value := rv.MapIndex(reflect.ValueOf(index))
+		if !value.IsValid() {
+			return nil, nil
+		}
+		return value.Interface(), nil
+	case reflect.Slice, reflect.Array:
+		i, ok := index.(int)
+		if !ok {
+			return nil, fmt.Errorf("can't access Slice/Array with a non int Index (%v)", index)
+		}
+		if i > rv.Len()-1 {
+			return nil, fmt.Errorf("array index out of bounds, got index %d, while array size is %d", index, rv.Len())
+		}
+		return rv.Index(i).Interface(), nil
+	}
+	return nil, fmt.Errorf("could not index %T with %T", v, index)
+}
+
+// infix compiles an operator between two values.
+func (c *compiler) infix(node *ast.InfixExpression) eval {
+	left, right, op := c.eval(node.Left), c.eval(node.Right), node.Operator
+	forgives := op == "==" || op == "!=" || op == "||" || op == "&&" // errors, which count as nil
+	return func(r *run) (any, error) {
+		a, err := left(r)
+		if err != nil && !forgives {
+			return nil, err
+		}
+		switch {
+		case op == "&&" && !truthy(a):
+			return false, nil
+		case op == "||" && truthy(a):
+			return true, nil
+		}
+		b, err := right(r)
+		if err != nil && !forgives {
+			return nil, err
+		}
+		if op == "&&" || op == "||" {
+			return truthy(b), nil
+		}
+		return operate(a, b, op)
+	}
+}
+
+func operate(a, b any, op string) (any, error) {
+	if a == nil || b == nil {
+		switch op {
+		case "!=":
+			return a != b, nil
+		case "==":
+			return a == b, nil
+		}
+		return nil, fmt.Errorf("unknown operator '%s' on '%T' and '%T' ", op, a, b)
+	}
+	switch l := a.(type) {
+	case string:
+		return operateStrings(l, fmt.Sprint(b), op)
+	case int:
+		if r, ok := b.(int); ok {
+			return operateNumbers(l, r, op, "integer")
+		}
+	case int64:
+		if r, ok := b.(int64); ok {
+			return operateNumbers(int(l), int(r), op, "integer")
+		}
+	case float64:
+		if r, ok := b.(float64); ok {
+			return operateNumbers(l, r, op, "float")
+		}
+	case bool:
+		return operateBools(l, truthy(b), op)
+	}
+	return nil, fmt.Errorf("unable to operate (%s) on %T and %T ", op, a, b)
+}
+
+func operateBools(l, r bool, op string) (any, error) {
+	switch op {
+	case "+":
+		return l && r, nil
+	case "!=":
+		return l != r, nil
+	case "==":
+		return l == r, nil
+	}
+	return nil, fmt.Errorf("unknown operator (%s) on %T and %T ", op, l, r)
+}
+
+func operateNumbers[T int | float64](l, r T, op, kind string) (any, error) {
+	switch op {
+	case "+":
+		return l + r, nil
+	case "-":
+		return l - r, nil
+	case "*":
+		return l * r, nil
+	case "/":
+		if r == 0 {
+			return nil, fmt.Errorf("division by zero %v %s %v", l, op, r)
+		}
+		return l / r, nil
+	}
+	return compare(l, r, op, kind)
+}
+
+func compare[T int | float64 | string](l, r T, op, kind string) (any, error) {
+	switch op {
+	case "<":
+		return l < r, nil
+	case ">":
+		return l > r, nil
+	case "<=":
+		return l <= r, nil
+	case ">=":
+		return l >= r, nil
+	case "==":
+		return l == r, nil
+	case "!=":
+		return l != r, nil
+	}
+	return nil, fmt.Errorf("unknown operator for %s %s", kind, op)
+}
+
+func operateStrings(l, r, op string) (any, error) {
+	switch op {
+	case "+":
+		return l + r, nil
+	case "~=":
+		pattern, err := regexp.Compile(r)
+		if err != nil {
+			return nil, fmt.Errorf("couldn't compile regex %s", r)
+		}
+		return pattern.MatchString(l), nil
+	}
+	return compare(l, r, op, "string")
+}
+
+// loop compiles for. Its values are in a scope of its own, and so is what its block sets.
+func (c *compiler) loop(node *ast.ForExpression) step {
+	iterable, block := c.eval(node.Iterable), c.block(node.Block)
+	return func(r *run) error {
+		outer := r.scope
+		r.scope = outer.child(true)
+		defer func() { r.scope = outer }()
+		over, err := iterable(r)
+		if err != nil {
+			return err
+		}
+		each := func(key, value any) error {
+			r.scope.turn(node.KeyName, key, node.ValueName, value)
+			return block(r)
+		}
+		return iterate(over, each)
+	}
+}
+
+func iterate(over any, each func(key, value any) error) error {
+	rv := reflect.ValueOf(over)
+	if rv.Kind() == reflect.Pointer {
+		rv = rv.Elem()
+	}
+	switch rv.Kind() {
+	case reflect.Map:
+		for _, key := range rv.MapKeys() {
+			if err := each(key.Interface(), rv.MapIndex(key).Interface()); err != nil {
+				return err
+			}
+		}
+		return nil
+	case reflect.Slice, reflect.Array:
+		for i := 0; i < rv.Len(); i++ { // the block may change it
+			if err := each(i, rv.Index(i).Interface()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if over == nil {
+		return nil
+	}
+	iterator, ok := over.(plush.Iterator)
+	if !ok {
+		return fmt.Errorf("could not iterate over %T", over)
+	}
+	i := 0
+	for value := iterator.Next(); value != nil; value = iterator.Next() {
+		if err := each(i, value); err != nil {
+			return err
+		}
+		i++
+	}
+	return nil
+}

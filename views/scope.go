@@ -1,0 +1,124 @@
+package views
+
+import "github.com/gobuffalo/plush/v4"
+
+// A scope holds the values that a template sees. It has the rules of plush.Context, and costs nothing
+// until something is set in it: a context of plush looks for sixty helpers when it is made.
+type scope struct {
+	values  map[string]any // nil until something is set
+	outer   *scope         // nil: the page's
+	helpers *plush.Context // of the page's scope, asked last
+	context *plush.Context // made for a helper that needs one
+	nilled  bool           // a value was set to nil, which can hide a helper
+	loop    bool
+
+	// The names of a loop, until a context is made.
+	keyName, valueName string
+	key, each          any
+}
+
+// value returns the value of a name, or nil.
+func (s *scope) value(name string) any {
+	for ; ; s = s.outer {
+		if s.valueName != "" {
+			switch name {
+			case s.valueName:
+				return s.each
+			case s.keyName:
+				return s.key
+			}
+		}
+		if v, ok := s.values[name]; ok {
+			return v
+		}
+		if s.outer == nil {
+			return s.helpers.Value(name)
+		}
+	}
+}
+
+func (s *scope) set(name string, v any) {
+	s.nilled = s.nilled || v == nil
+	if s.valueName != "" {
+		switch name {
+		case s.valueName:
+			s.each = v
+			return
+		case s.keyName:
+			s.key = v
+			return
+		}
+	}
+	if s.values == nil {
+		s.values = map[string]any{}
+	}
+	s.values[name] = v
+}
+
+// turn sets the key and the value of a loop's next turn.
+func (s *scope) turn(keyName string, key any, valueName string, value any) {
+	if s.context != nil || keyName == valueName {
+		s.set(keyName, key)
+		s.set(valueName, value)
+		return
+	}
+	s.keyName, s.key, s.valueName, s.each = keyName, key, valueName, value
+	s.nilled = s.nilled || key == nil || value == nil
+}
+
+// child returns a scope in s. As in plush, it has those of plush's helpers that a nil hides. A loop's
+// scope has not, where the nil was set in the loops around it or in what they are in: plush copies
+// that into it.
+func (s *scope) child(loop bool) *scope {
+	c := &scope{outer: s, loop: loop, nilled: s.nilled}
+	if s.nilled {
+		for name, helper := range plush.Helpers.Helpers() {
+			if s.value(name) == nil && !(loop && s.setsNil(name)) {
+				c.set(name, helper)
+			}
+		}
+	}
+	return c
+}
+
+// setsNil reports whether a name is nil in s or in the loops around it.
+func (s *scope) setsNil(name string) bool {
+	for ; s != nil; s = s.outer {
+		v, ok := s.values[name]
+		if ok || s.valueName != "" && (name == s.valueName || name == s.keyName) {
+			return v == nil
+		}
+		if !s.loop {
+			return false
+		}
+	}
+	return false
+}
+
+// plushContext returns the scope as a helper receives it. What the helper sets there, the template
+// sees.
+func (s *scope) plushContext() *plush.Context {
+	if s.context == nil {
+		if s.values == nil {
+			s.values = map[string]any{}
+		}
+		if s.valueName != "" {
+			s.values[s.keyName], s.values[s.valueName] = s.key, s.each
+			s.keyName, s.valueName = "", ""
+		}
+		outer := s.helpers
+		if s.outer != nil {
+			outer = s.outer.plushContext()
+		}
+		s.context = plush.NewContextWithOuter(s.values, outer)
+	}
+	return s.context
+}
+
+// root returns the page's scope.
+func (s *scope) root() *scope {
+	for s.outer != nil {
+		s = s.outer
+	}
+	return s
+}
