@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/gobuffalo/helpers/hctx"
 	"github.com/gobuffalo/plush/v4"
 	"github.com/gobuffalo/plush/v4/ast"
 )
@@ -134,7 +133,11 @@ func method(v any, node *ast.CallExpression) (method reflect.Value, result any, 
 
 var (
 	helperContext  = reflect.TypeFor[plush.HelperContext]()
-	helperContexts = reflect.TypeFor[hctx.HelperContext]()
+	helperContexts = reflect.TypeFor[interface { // the interface of Buffalo's helpers, as far as it names them
+		HasBlock() bool
+		Block() (string, error)
+		Render(string) (string, error)
+	}]()
 )
 
 // invoke calls a function by reflection, with plush's rules for the arguments that are missing.
