@@ -150,7 +150,7 @@ func (s Session) Values() session.View {
 // Get returns the value of a key, or nil.
 func (s Session) Get(key string) any { return s.Values()[key] }
 
-// Set gives the browser a session in which the key has this value as well.
+// Set stores a value in the browser's session and keeps the others.
 func (s Session) Set(key string, value any) {
 	values := s.Values()
 	values[key] = value

@@ -61,39 +61,17 @@ func Test_Sessions_opens_the_store_that_the_environment_names(t *testing.T) {
 }
 
 func Test_Sessions_an_error_of_Redis_names_the_cause_and_the_fix_in_one_line(t *testing.T) {
-	refuses, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer refuses.Close()
-	go func() {
-		for {
-			conn, err := refuses.Accept()
-			if err != nil {
-				return
-			}
-			go refuse(conn)
-		}
-	}()
-	other, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer other.Close()
-	go func() {
-		for {
-			conn, err := other.Accept()
-			if err != nil {
-				return
-			}
-			fmt.Fprint(conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
-		}
-	}()
+	refuses := serve(t, refuse)
+	other := serve(t, func(conn net.Conn) { fmt.Fprint(conn, "HTTP/1.1 400 Bad Request\r\n\r\n") })
 	for url, want := range map[string]string{
 		"redis://:the-password@127.0.0.1:1/0":       "start it, or set REDIS_URL",
 		"127.0.0.1:1,127.0.0.1:2":                   "start it, or set REDIS_URL",
 		"redis://:the-password@[::1/x":              "does not look like",
 		"the-password@127.0.0.1:6379":               "does not look like",
 		"redis://:1234#the-password@127.0.0.1:6379": "does not look like",
-		"redis://" + other.Addr().String() + "/0":   "not a Redis",
+		"redis://" + other + "/0":                   "not a Redis",
 		"user:the-password@nowhere":                 "does not look like",
-		"redis://" + refuses.Addr().String() + "/0": "Redis answers with an error (NOAUTH",
+		"redis://" + refuses + "/0":                 "Redis answers with an error (NOAUTH",
 	} {
 		_, err := openSessions(t, config.Config{Store: "redis", RedisURL: url})
 		require.ErrorContains(t, err, "SESSION_STORE=redis: REDIS_URL", url)
@@ -101,6 +79,24 @@ func Test_Sessions_an_error_of_Redis_names_the_cause_and_the_fix_in_one_line(t *
 		require.NotContains(t, err.Error(), "the-password")
 		require.NotContains(t, err.Error(), "\n")
 	}
+}
+
+// serve serves each connection with f until the test ends, and returns its address.
+func serve(t *testing.T, f func(net.Conn)) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go f(conn)
+		}
+	}()
+	return l.Addr().String()
 }
 
 // refuse answers each command of a client with an error, as a Redis that wants a password does.

@@ -29,7 +29,7 @@ func (r *run) free() {
 	if cap(r.out) > 1<<20 {
 		return // a page that large is rare
 	}
-	clear(r.late)
+	clear(r.late[:cap(r.late)])
 	*r = run{out: r.out[:0], late: r.late[:0]}
 	runs.Put(r)
 }
