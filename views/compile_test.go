@@ -205,3 +205,17 @@ func Test_compiled_templates_render_what_plush_renders_and_fail_as_it_fails(t *t
 
 // address matches a pointer in a text, which is another one each time.
 var address = regexp.MustCompile(`0x[0-9a-f]+`)
+
+// What plush does for no good reason, and chance seldom writes.
+func Test_compiled_templates_have_plush_s_oddities(t *testing.T) {
+	for _, source := range []string{
+		`<%= for (v) in numbers { %><% let TIME_FORMAT = "2006" %><%= when %><%= v %>;<% } %>`,
+		`<%= if (yes) { %><%= when %><% let TIME_FORMAT = "2006" %><%= when %><% } %><%= when %>`,
+		`<% if (yes) { %>dropped<% let x = "kept" %><%= loud %><% } %><%= x %><%= loud %>`,
+		"<%= if (yes) { %>\n\n<%= n %>\n<% } %>\n<%= missing %>",
+	} {
+		want, got, lacks := both(source)
+		require.Empty(t, lacks, source)
+		require.Equal(t, want, got, source)
+	}
+}
