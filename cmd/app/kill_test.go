@@ -248,9 +248,13 @@ func killed(t *testing.T, s setting) {
 		l.expected.Store(true)
 		done := make(chan error)
 		go func() { done <- p.end(t, syscall.SIGTERM) }()
-		time.Sleep(300 * time.Millisecond)
-		_, err := net.Dial("tcp", p.addr)
-		require.ErrorIs(t, err, syscall.ECONNREFUSED, "a new connection is refused")
+		require.Eventually(t, func() bool {
+			conn, err := net.Dial("tcp", p.addr)
+			if err == nil {
+				conn.Close()
+			}
+			return errors.Is(err, syscall.ECONNREFUSED)
+		}, 5*time.Second, 10*time.Millisecond, "a new connection is refused")
 		for _, h := range halves {
 			l.keep(h.finish(t))
 		}
