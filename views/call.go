@@ -11,11 +11,11 @@ import (
 
 // call compiles a call of a helper, t("app.name"), or of a method, session.Get("name").
 func (c *compiler) call(node *ast.CallExpression) eval {
-	if node.Block != nil || node.ElseBlock != nil || node.ChainCallee != nil {
-		c.unsupported("a call with a block, or a chain of calls")
-		return nil
+	to := &callee{node: node, arguments: c.evals(node.Arguments), block: c.helperBlock(node.Block)}
+	c.notePartials(node)
+	if node.ChainCallee != nil {
+		to.rest = c.rest(node.Function.String(), node.ChainCallee)
 	}
-	arguments := c.evals(node.Arguments)
 	if node.Callee != nil {
 		of := c.eval(node.Callee)
 		return func(r *run) (any, error) {
@@ -27,7 +27,7 @@ func (c *compiler) call(node *ast.CallExpression) eval {
 			if err != nil || !method.IsValid() {
 				return result, err
 			}
-			return invoke(r, method, arguments, node)
+			return to.invoke(r, method, to.arguments)
 		}
 	}
 	function := c.eval(node.Function)
@@ -36,13 +36,48 @@ func (c *compiler) call(node *ast.CallExpression) eval {
 		if err != nil {
 			return nil, err
 		}
-		return callFunction(r, f, arguments, node)
+		return to.call(r, f)
 	}
 }
 
-// callFunction calls a helper. The types that pages use most are called without reflection.
-func callFunction(r *run, f any, arguments []eval, node *ast.CallExpression) (any, error) {
-	most := 1
+// notePartials notes the names in partial("name") and partial("name", {layout: "name"}), where they are
+// written out.
+func (c *compiler) notePartials(node *ast.CallExpression) {
+	function, ok := node.Function.(*ast.Identifier)
+	if !ok || function.Value != "partial" || function.Callee != nil || node.Callee != nil {
+		return
+	}
+	note := func(name ast.Expression) {
+		if literal, ok := name.(*ast.StringLiteral); ok {
+			c.partials = append(c.partials, partialCall{literal.Value, node.T().LineNumber})
+		}
+	}
+	for i, argument := range node.Arguments {
+		hash, ok := argument.(*ast.HashLiteral)
+		switch {
+		case i == 0:
+			note(argument)
+		case ok:
+			for key, value := range hash.Pairs {
+				if key.TokenLiteral() == "layout" {
+					note(value)
+				}
+			}
+		}
+	}
+}
+
+// A callee is what a call names, and what it is given.
+type callee struct {
+	node      *ast.CallExpression
+	arguments []eval
+	block     *helperBlock
+	rest      func(r *run, of any) (any, error) // what is asked of the result; nil: nothing
+}
+
+// call calls a helper. The types that pages use most are called without reflection.
+func (c *callee) call(r *run, f any) (any, error) {
+	arguments, most := c.arguments, 1
 	switch f.(type) {
 	case func(string, ...any) string, func(string) string, func(any) int:
 	case partialHelper:
@@ -50,8 +85,8 @@ func callFunction(r *run, f any, arguments []eval, node *ast.CallExpression) (an
 	default:
 		most = 0
 	}
-	if len(arguments) == 0 || len(arguments) > most {
-		return invoke(r, reflect.ValueOf(f), arguments, node)
+	if len(arguments) == 0 || len(arguments) > most || c.rest != nil {
+		return c.invoke(r, reflect.ValueOf(f), arguments)
 	}
 	values, evaluated := [2]any{}, [2]eval{}
 	for i, argument := range arguments {
@@ -64,14 +99,14 @@ func callFunction(r *run, f any, arguments []eval, node *ast.CallExpression) (an
 	result, called, err := callKnown(r, f, values[:len(arguments)])
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("could not call %s function: %w", node.Function, err)
+		return nil, c.failed(err)
 	case called:
 		return result, nil
 	}
 	for i, v := range values {
 		evaluated[i] = constant(v)
 	}
-	return invoke(r, reflect.ValueOf(f), evaluated[:len(arguments)], node)
+	return c.invoke(r, reflect.ValueOf(f), evaluated[:len(arguments)])
 }
 
 // callKnown calls a helper with one argument, or a partial with its data, if they are of the right
@@ -131,28 +166,19 @@ func method(v any, node *ast.CallExpression) (method reflect.Value, result any, 
 	return reflect.Value{}, rv.Interface(), nil
 }
 
-var (
-	helperContext  = reflect.TypeFor[plush.HelperContext]()
-	helperContexts = reflect.TypeFor[interface { // the interface of Buffalo's helpers, as far as it names them
-		HasBlock() bool
-		Block() (string, error)
-		Render(string) (string, error)
-	}]()
-)
-
 // invoke calls a function by reflection, with plush's rules for the arguments that are missing.
-func invoke(r *run, f reflect.Value, arguments []eval, node *ast.CallExpression) (any, error) {
+func (c *callee) invoke(r *run, f reflect.Value, arguments []eval) (any, error) {
 	if f.Kind() == reflect.Pointer {
 		f = f.Elem()
 	}
 	if !f.IsValid() {
-		return nil, fmt.Errorf("%+v (%T) is an invalid function", node.String(), f)
+		return nil, fmt.Errorf("%+v (%T) is an invalid function", c.node.String(), f)
 	}
 	t := f.Type()
 	if t.Kind() != reflect.Func {
-		return nil, fmt.Errorf("%+v (%T) is an invalid function", node.String(), t)
+		return nil, fmt.Errorf("%+v (%T) is an invalid function", c.node.String(), t)
 	}
-	in, err := inputs(r, t, arguments, node)
+	in, err := c.inputs(r, t, arguments)
 	if err != nil {
 		return nil, err
 	}
@@ -161,21 +187,28 @@ func invoke(r *run, f reflect.Value, arguments []eval, node *ast.CallExpression)
 		return nil, nil
 	}
 	if err, ok := out[len(out)-1].Interface().(error); ok {
-		return nil, fmt.Errorf("could not call %s function: %w", node.Function, err)
+		return nil, c.failed(err)
+	}
+	if c.rest != nil {
+		return c.rest(r, out[0].Interface())
 	}
 	return out[0].Interface(), nil
 }
 
-func inputs(r *run, t reflect.Type, arguments []eval, node *ast.CallExpression) (in []reflect.Value, err error) {
+func (c *callee) failed(err error) error {
+	return withoutBlock(fmt.Errorf("could not call %s function: %w", c.node.Function, err))
+}
+
+func (c *callee) inputs(r *run, t reflect.Type, arguments []eval) (in []reflect.Value, err error) {
 	n := t.NumIn()
 	fixed := n
 	switch {
 	case t.IsVariadic():
 		if fixed = n - 1; len(arguments) < fixed {
-			return nil, fmt.Errorf("%s too few arguments (%d for %d) - %+v", node.String(), 0, n, in)
+			return nil, fmt.Errorf("%s too few arguments (%d for %d) - %+v", c.node.String(), 0, n, in)
 		}
 	case len(arguments) > n:
-		return nil, fmt.Errorf("%s too many arguments (%d for %d)", node.String(), len(arguments), n)
+		return nil, fmt.Errorf("%s too many arguments (%d for %d)", c.node.String(), len(arguments), n)
 	}
 	for i, argument := range arguments {
 		v, err := argument(r)
@@ -195,7 +228,7 @@ func inputs(r *run, t reflect.Type, arguments []eval, node *ast.CallExpression) 
 			value = reflect.ValueOf(v)
 		}
 		if !value.Type().AssignableTo(wanted) {
-			return nil, fmt.Errorf("%+v (%T) is an invalid argument for %s at pos %d: expected (%s)", v, v, node.Function.String(), i, wanted)
+			return nil, fmt.Errorf("%+v (%T) is an invalid argument for %s at pos %d: expected (%s)", v, v, c.node.Function.String(), i, wanted)
 		}
 		in = append(in, value)
 	}
@@ -204,42 +237,31 @@ func inputs(r *run, t reflect.Type, arguments []eval, node *ast.CallExpression) 
 	}
 	if missing := n - len(in); missing == 1 || missing == 2 {
 		for i := len(in); i < n; i++ {
-			in = append(in, r.fill(t.In(i)))
+			in = append(in, r.fill(t.In(i), c.block))
 		}
 	}
 	if len(in) < n {
-		return nil, fmt.Errorf("%s too few arguments (%d for %d) - %+v", node.String(), len(in), n, in)
+		return nil, fmt.Errorf("%s too few arguments (%d for %d) - %+v", c.node.String(), len(in), n, in)
 	}
 	return in, nil
 }
 
+var (
+	helperContext  = reflect.TypeFor[plush.HelperContext]()
+	helperContexts = reflect.TypeFor[interface { // the interface of Buffalo's helpers, as far as it names them
+		HasBlock() bool
+		Block() (string, error)
+		Render(string) (string, error)
+	}]()
+)
+
 // fill returns what plush passes for a missing argument at the end: the context, or an empty map.
-func (r *run) fill(t reflect.Type) reflect.Value {
+func (r *run) fill(t reflect.Type, block *helperBlock) reflect.Value {
 	switch {
 	case t.ConvertibleTo(helperContext) || t.Implements(helperContexts):
-		return reflect.ValueOf(r.helperContext())
+		return reflect.ValueOf(r.helperContext(block))
 	case t.ConvertibleTo(anyMap):
 		return reflect.ValueOf(map[string]any{})
 	}
 	return reflect.Zero(t)
 }
-
-// helperContext returns a plush.HelperContext without a block. Only plush can make one whose method
-// Block returns the right error, so plush makes it, in a template of one call.
-func (r *run) helperContext() plush.HelperContext {
-	var made plush.HelperContext
-	ctx := plush.NewContextWithOuter(map[string]any{
-		"take": func(h plush.HelperContext) string { made = h; return "" },
-	}, r.scope.root().helpers)
-	_, _ = taking.Exec(ctx)
-	made.Context = r.scope.plushContext()
-	return made
-}
-
-var taking = func() *plush.Template {
-	t, err := plush.NewTemplate(`<%= take() %>`)
-	if err != nil {
-		panic(err)
-	}
-	return t
-}()

@@ -26,22 +26,30 @@ type (
 	eval func(r *run) (any, error)
 )
 
-// A compiler compiles a template. Why is the first thing in it that it does not support: plush then
+// A compiler compiles a template. Lacks is the first thing in it that it does not support: plush then
 // renders the template.
-type compiler struct{ why string }
+type compiler struct {
+	lacks    string
+	partials []partialCall
+}
 
-// compile compiles a template, or returns what it does not support.
-func compile(tree *ast.Program) (p program, why string) {
+// functionLiteral is what a template with a function lacks. Its functions are plush's, and any
+// template may call them.
+const functionLiteral = "a function literal"
+
+// compile compiles a template. The program is not usable if the compiler lacks something for it.
+func compile(tree *ast.Program) (p program, lacks string, partials []partialCall) {
 	c := &compiler{}
+	p = make(program, 0, len(tree.Statements))
 	for _, node := range tree.Statements {
 		p = append(p, statement{node.T().LineNumber, c.statement(node)})
 	}
-	return p, c.why
+	return p, c.lacks, c.partials
 }
 
 func (c *compiler) unsupported(what string) {
-	if c.why == "" {
-		c.why = what
+	if c.lacks == "" || what == functionLiteral {
+		c.lacks = what
 	}
 }
 
@@ -49,17 +57,43 @@ func (c *compiler) unsupported(what string) {
 func (c *compiler) statement(node ast.Statement) step {
 	switch s := node.(type) {
 	case *ast.ReturnStatement:
-		c.checkReturn(s)
-		return c.output(s.ReturnValue)
+		return outside(c.output(s.ReturnValue), returns)
 	case *ast.ExpressionStatement:
 		if text, ok := s.Expression.(*ast.HTMLLiteral); ok {
 			return write(text.Value)
 		}
-		return c.effect(s.Expression)
+		return outside(c.effect(s.Expression), none)
 	case *ast.LetStatement:
 		return c.let(s)
 	}
 	return func(*run) error { return nil }
+}
+
+// A jump ends a block. It goes up through the steps as an error does.
+type jump string
+
+const (
+	none      jump = ""
+	breaks    jump = "break"
+	continues jump = "continue"
+	returns   jump = "return"
+)
+
+func (j jump) Error() string { return string(j) + " outside of a block" }
+
+// outside stops the jumps of a step that is in no block. As in plush, what the step printed before is
+// dropped, unless it jumps as keeps says.
+func outside(do step, keeps jump) step {
+	return func(r *run) error {
+		before := r.mark()
+		err := do(r)
+		if to, ok := err.(jump); ok {
+			if err = nil; to != keeps {
+				r.reset(before)
+			}
+		}
+		return err
+	}
 }
 
 // block compiles the statements of a block. A statement <% … %> in it prints its value if it is
@@ -70,7 +104,7 @@ func (c *compiler) block(node *ast.BlockStatement) step {
 	for _, statement := range node.Statements {
 		line, do := statement.T().LineNumber, c.inBlock(statement)
 		steps = append(steps, func(r *run) error {
-			r.line = line
+			*r.line = line
 			return do(r)
 		})
 	}
@@ -89,7 +123,9 @@ func (c *compiler) block(node *ast.BlockStatement) step {
 func (c *compiler) inBlock(node ast.Statement) step {
 	switch s := node.(type) {
 	case *ast.ReturnStatement:
-		c.checkReturn(s)
+		if s.Type == token.RETURN {
+			return c.end(s)
+		}
 		return c.output(s.ReturnValue)
 	case *ast.LetStatement:
 		return c.let(s)
@@ -97,7 +133,7 @@ func (c *compiler) inBlock(node ast.Statement) step {
 		switch e := s.Expression.(type) {
 		case *ast.HTMLLiteral:
 			return write(e.Value)
-		case *ast.IfExpression, *ast.ForExpression:
+		case *ast.IfExpression, *ast.ForExpression, *ast.BreakExpression, *ast.ContinueExpression:
 			return c.effect(e)
 		}
 		value := c.eval(s.Expression)
@@ -117,10 +153,14 @@ func (c *compiler) inBlock(node ast.Statement) step {
 	return nil
 }
 
-// checkReturn refuses the keyword return, which ends a block.
-func (c *compiler) checkReturn(s *ast.ReturnStatement) {
-	if s.Type == token.RETURN {
-		c.unsupported("return")
+// end compiles return, which prints its value and ends the block.
+func (c *compiler) end(s *ast.ReturnStatement) step {
+	print := c.output(s.ReturnValue)
+	return func(r *run) error {
+		if err := print(r); err != nil {
+			return err
+		}
+		return returns
 	}
 }
 
@@ -135,6 +175,23 @@ func (c *compiler) let(s *ast.LetStatement) step {
 	}
 }
 
+// assign compiles name = value. As in plush, the name must be known, and is set where the template is:
+// in a block of a loop, the loop's.
+func (c *compiler) assign(node *ast.AssignExpression) eval {
+	name, value := node.Name.Value, c.eval(node.Value)
+	return func(r *run) (any, error) {
+		v, err := value(r)
+		if err != nil {
+			return nil, err
+		}
+		if r.scope.value(name) == nil {
+			return nil, &plush.ErrUnknownIdentifier{ID: name}
+		}
+		r.scope.set(name, v)
+		return nil, nil
+	}
+}
+
 // output compiles an expression whose value is printed.
 func (c *compiler) output(node ast.Expression) step {
 	switch e := node.(type) {
@@ -144,6 +201,10 @@ func (c *compiler) output(node ast.Expression) step {
 		return c.conditional(e)
 	case *ast.ForExpression:
 		return c.loop(e)
+	case *ast.BreakExpression:
+		return func(*run) error { return breaks }
+	case *ast.ContinueExpression:
+		return func(*run) error { return continues }
 	}
 	value := c.eval(node)
 	return func(r *run) error {
@@ -155,15 +216,17 @@ func (c *compiler) output(node ast.Expression) step {
 	}
 }
 
-// effect compiles an expression whose value is not printed.
+// effect compiles an expression whose value is not printed, unless it ends the block around it.
 func (c *compiler) effect(node ast.Expression) step {
 	switch node.(type) {
-	case *ast.IfExpression, *ast.ForExpression:
+	case *ast.IfExpression, *ast.ForExpression, *ast.BreakExpression, *ast.ContinueExpression:
 		print := c.output(node)
 		return func(r *run) error {
 			before := r.mark()
 			err := print(r)
-			r.reset(before)
+			if _, ends := err.(jump); !ends {
+				r.reset(before)
+			}
 			return err
 		}
 	}
@@ -247,6 +310,20 @@ func (c *compiler) eval(node ast.Expression) eval {
 		return c.hash(e)
 	case *ast.CallExpression:
 		return c.call(e)
+	case *ast.AssignExpression:
+		return c.assign(e)
+	case *ast.FunctionLiteral:
+		c.block(e.Block) // for the partials in it
+		c.unsupported(functionLiteral)
+		return nil
+	case *ast.IfExpression:
+		c.conditional(e)
+		c.unsupported("an if whose value is used")
+		return nil
+	case *ast.ForExpression:
+		c.loop(e)
+		c.unsupported("a for whose value is used")
+		return nil
 	}
 	c.unsupported(fmt.Sprintf("%T in an expression", node))
 	return nil

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gobuffalo/plush/v4"
-	"github.com/gobuffalo/plush/v4/parser"
 	"github.com/stretchr/testify/require"
 )
 
@@ -51,6 +50,31 @@ func sample() map[string]any {
 		},
 		"void": func() {}, "rest": func(n int, more ...string) int { return n + len(more) },
 		"block": func(h plush.HelperContext) (string, error) { return h.Block() },
+		"wrap": func(h plush.HelperContext) (template.HTML, error) {
+			inner := h.New()
+			inner.Set("x", "from wrap")
+			text, err := h.BlockWith(inner)
+			if err != nil {
+				return "", fmt.Errorf("wrap: %w", err)
+			}
+			return template.HTML("[" + text + "]"), nil
+		},
+		"times": func(n int, h plush.HelperContext) (template.HTML, error) {
+			all := ""
+			for i := range min(n, 3) {
+				h.Set("i", i)
+				text, err := h.Block()
+				if err != nil {
+					return template.HTML(all), nil // an error that goes no further
+				}
+				all += text
+			}
+			return template.HTML(all), nil
+		},
+		"people": func() []person { return []person{{Name: "<Lana>", Tags: []string{"a"}}, {Name: "Pete"}} },
+		"person": func() *person { return &person{Name: "<Lex>", Friend: &person{Name: "Lionel"}} },
+		"crowd":  []person{{Name: "<Perry>", Age: 50, Tags: []string{"chief"}}, {Name: "Cat"}},
+		"byName": map[string]person{"p": {Name: "Chloe", Friend: &person{Name: "Clark"}}},
 	}
 }
 
@@ -58,6 +82,8 @@ func sample() map[string]any {
 type writer struct {
 	*rand.Rand
 	strings.Builder
+	inBlock bool
+	careful bool // most of its expressions do not fail
 }
 
 func (w *writer) one(of ...string) string { return of[w.IntN(len(of))] }
@@ -67,12 +93,39 @@ func (w *writer) name() string {
 		"null", "p", "pp", "nobody", "when", "loud", "missing", "x", "y", "i", "v", "fromHelper", "nil", "len", "raw")
 }
 
+// right is an expression that does not fail.
+func (w *writer) right(depth int) string {
+	if depth <= 0 {
+		return w.one("s", "n", "names", "html", "loud", "when", "f", "yes", "no", "p.Name", "pp.Name", "names[0]", `"lit <&>"`, "3", "len(names)", `asset("a")`,
+			"(crowd[0].Name)", "(people()[0].Name)", "(person().Friend.Name)", `(byName["p"].Friend.Name)`, "(crowd[0].Tags[0])", `p.Greet("a")`, "pp.Pointer()", "rest(1)", "ctx()")
+	}
+	e := func() string { return w.right(depth - 1) }
+	switch w.IntN(7) {
+	case 0:
+		return e() + w.one(" && ", " || ", " == null || ", " != missing && ") + e()
+	case 1:
+		return "!" + e()
+	case 2:
+		return "s + " + e()
+	case 3:
+		return "n " + w.one("+", "-", "*", "<", "==") + " 2"
+	case 4:
+		return "[" + e() + ", " + e() + "]"
+	case 5:
+		return `t("id", ` + e() + ", {a: " + e() + "})"
+	}
+	return "(" + e() + ")"
+}
+
 func (w *writer) expression(depth int) string {
+	if w.careful && w.IntN(20) > 0 {
+		return w.right(depth)
+	}
 	if depth <= 0 {
 		return w.one(w.name(), w.name(), `"lit <&>"`, "3", "2.5", "true", "false", `""`)
 	}
 	e := func() string { return w.expression(depth - 1 - w.IntN(2)) }
-	switch w.IntN(14) {
+	switch w.IntN(17) {
 	case 0, 1:
 		return w.name()
 	case 2:
@@ -95,13 +148,27 @@ func (w *writer) expression(depth int) string {
 		return "{a: " + e() + ", b: 1}" // plush evaluates the values in any order
 	case 11:
 		return "(" + e() + ")"
+	case 12:
+		return w.one("crowd[0]", "crowd[n]", "byName[s]", `byName["p"]`, "p.Tags[0]", "people()", "person()", "crowd[1].Tags[0]", "names[0]", "missing[0]") +
+			w.one(".Name", ".Friend", ".Friend.Name", ".Nope", `.Greet("a")`, ".Tags[0]", ".Age")
+	case 13:
+		return w.one("x", "y", "s", "missing", "i") + " = " + e()
+	case 14:
+		return w.one(`table["new"]`, "names[0]", "numbers[1]", "any[9]", `lists["k"]`, "s[0]", "ints[1]", "names[s]") + " = " + w.one("s", "n", "null", `"set"`, "missing")
 	}
 	return w.one(w.name(), `"`+strconv.Itoa(w.IntN(9))+`"`)
 }
 
+func (w *writer) iterable() string {
+	if w.careful {
+		return w.one("names", "numbers", "any", "none", "table", "crowd", "people()", "null || nil", "p.Tags")
+	}
+	return w.name()
+}
+
 func (w *writer) template(depth int) {
 	for range 1 + w.IntN(4) {
-		switch n := w.IntN(12); {
+		switch n := w.IntN(15); {
 		case n < 3 || depth <= 0:
 			w.WriteString(w.one("text", "<b>\n", " ", "\n\n", "&amp;", "'\""))
 		case n < 6:
@@ -122,8 +189,20 @@ func (w *writer) template(depth int) {
 				w.template(depth - 1)
 			}
 			w.WriteString("<% } %>")
+		case n == 10:
+			outer := w.inBlock
+			w.inBlock = true
+			w.WriteString(w.one("<%= ", "<%= ", "<% ") + w.one("block()", "wrap()", "times(2)", "times(n)", `contentFor("a")`, `contentFor("b")`, "ctx()", "fails()", "twice(s, s)", "p.Greet(s)", "len(names)") + " { %>")
+			w.template(depth - 1)
+			w.WriteString("<% } %>")
+			w.inBlock = outer
+		case n == 11 && !w.inBlock: // content of itself has no end
+			w.WriteString(w.one("<%= ", "<%= ", "<% ") + w.one(`contentOf("a")`, `contentOf("b", {x: "data"})`, `contentOf("a", {len: nil})`) + " %>")
+		case n == 12:
+			w.WriteString(w.one("<% break %>", "<% continue %>", "<% return "+w.expression(1)+" %>", "<%= continue %>", "<%= break %>",
+				"<% if (yes) { continue } %>", "<% if (n == i) { return s } %>", "<% let x = fn(a) { return a } %>", "<%= x(s) %>"))
 		default:
-			w.WriteString(w.one("<%= ", "<%= ", "<% ") + "for (" + w.one("v", "i, v", "k, v", "v, v") + ") in " + w.one(w.name(), w.name(), "range(1, 3)", "until(2)", "between(0, 3)") + " { %>")
+			w.WriteString(w.one("<%= ", "<%= ", "<% ") + "for (" + w.one("v", "i, v", "k, v", "v, v") + ") in " + w.one(w.iterable(), "range(1, 3)", "until(2)", "between(0, 3)") + " { %>")
 			w.template(depth - 1)
 			w.WriteString("<% } %>")
 		}
@@ -146,21 +225,23 @@ func outcome(f func() (string, error)) (result string) {
 
 // both renders a template with plush and, if the compiler supports all of it, with the compiler.
 func both(source string) (want, got, lacks string) {
-	tree, err := parser.Parse(source)
+	tree, err := parse(source)
 	if err != nil {
 		return "", "", "it does not parse"
 	}
-	p, lacks := compile(tree)
+	p, lacks, _ := compile(tree)
 	if lacks != "" {
 		return "", "", lacks
 	}
-	all := maps.Clone(plush.Helpers.Helpers())
-	for name, value := range sample() {
-		if value != nil {
-			all[name] = value
+	helpers := func() *plush.Context { // anew, for templates change values
+		all := maps.Clone(plush.Helpers.Helpers())
+		for name, value := range sample() {
+			if value != nil {
+				all[name] = value
+			}
 		}
+		return &plush.Context{Context: helperScope{context.Background(), all}}
 	}
-	helpers := func() *plush.Context { return &plush.Context{Context: helperScope{context.Background(), all}} }
 	want = outcome(func() (string, error) {
 		t, err := plush.NewTemplate(source)
 		if err != nil {
@@ -169,7 +250,7 @@ func both(source string) (want, got, lacks string) {
 		return t.Exec(plush.NewContextWithOuter(map[string]any{}, helpers()))
 	})
 	got = outcome(func() (string, error) {
-		r := &run{scope: &scope{values: map[string]any{}, helpers: helpers()}}
+		r := &run{line: new(int), scope: &scope{values: map[string]any{}, helpers: helpers()}}
 		err := p.exec(r)
 		return string(r.out), err
 	})
@@ -184,7 +265,7 @@ func Test_compiled_templates_render_what_plush_renders_and_fail_as_it_fails(t *t
 	}
 	compiled, failed := 0, 0
 	for seed := range n {
-		w := &writer{Rand: rand.New(rand.NewPCG(uint64(seed), 1))}
+		w := &writer{Rand: rand.New(rand.NewPCG(uint64(seed), 1)), careful: seed%3 > 0}
 		w.template(3)
 		want, got, lacks := both(w.String())
 		if lacks != "" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/gobuffalo/plush/v4"
@@ -88,53 +89,130 @@ func member(v any, node *ast.Identifier, fields *fields) (any, error) {
 
 // index compiles a value at an index: names[0], session["name"].
 func (c *compiler) index(node *ast.IndexExpression) eval {
-	if node.Callee != nil || node.Value != nil {
-		c.unsupported("an index with a field, or that is set")
-		return nil
-	}
 	index, left := c.eval(node.Index), c.eval(node.Left)
-	return func(r *run) (any, error) {
-		i, err := index(r)
-		if err != nil {
-			return nil, err
+	operands := func(r *run) (v, i any, err error) {
+		if i, err = index(r); err == nil {
+			v, err = left(r)
 		}
-		v, err := left(r)
-		if err != nil {
-			return nil, err
-		}
-		return at(v, i)
+		return v, i, err
 	}
+	switch {
+	case node.Value != nil:
+		value := c.eval(node.Value)
+		return func(r *run) (any, error) {
+			v, i, err := operands(r)
+			if err != nil {
+				return nil, err
+			}
+			to, err := value(r)
+			if err != nil {
+				return nil, err
+			}
+			return nil, setAt(v, i, to)
+		}
+	case node.Callee != nil:
+		rest := c.rest(calleeName(node), node.Callee)
+		return func(r *run) (any, error) {
+			v, i, err := operands(r)
+			if err != nil {
+				return nil, err
+			}
+			element, found, err := at(v, i)
+			if err != nil || !found {
+				return nil, err
+			}
+			return rest(r, element)
+		}
+	}
+	return func(r *run) (any, error) {
+		v, i, err := operands(r)
+		if err != nil {
+			return nil, err
+		}
+		element, _, err := at(v, i)
+		return element, err
+	}
+}
+
+// rest compiles what is asked of a value: the .Name of people[0].Name or of person().Name. As in
+// plush, the value has a name in a scope of its own, and the rest begins with that name.
+func (c *compiler) rest(name string, node ast.Expression) func(r *run, of any) (any, error) {
+	value := c.eval(node)
+	return func(r *run, of any) (any, error) {
+		outer := r.scope
+		defer func() { r.scope = outer }()
+		r.scope = outer.child(true)
+		r.scope.set(name, of)
+		return value(r)
+	}
+}
+
+// calleeName is the name that plush gives to an element: what stands before the index, without the
+// names in front that the rest does not repeat.
+func calleeName(node *ast.IndexExpression) string {
+	name, rest := node.Left.String(), node.Callee.String()
+	for !strings.Contains(rest, name) {
+		_, after, more := strings.Cut(name, ".")
+		if !more {
+			break
+		}
+		name = after
+	}
+	return name
 }
 
 var anyMap = reflect.TypeFor[map[string]any]()
 
-func at(v, index any) (any, error) {
+// at returns v[index]. Found is false if a map has no such key.
+func at(v, index any) (element any, found bool, err error) {
 	rv := reflect.ValueOf(v)
 	switch rv.Kind() {
 	case reflect.Map:
 		if key, ok := index.(string); ok && rv.Type().ConvertibleTo(anyMap) {
-			return rv.Convert(anyMap).Interface().(map[string]any)[key], nil
+			element, found = rv.Convert(anyMap).Interface().(map[string]any)[key]
+			return element, found, nil
 		}
 		keyKind, kind := rv.Type().Key().Kind(), reflect.TypeOf(index).Kind()
 		if keyKind != reflect.Interface && kind != keyKind {
-			return nil, fmt.Errorf("cannot use %v (%s constant) as %s value in map index", index, kind, keyKind)
+			return nil, false, fmt.Errorf("cannot use %v (%s constant) as %s value in map index", index, kind, keyKind)
 		}
 		value := rv.MapIndex(reflect.ValueOf(index))
 		if !value.IsValid() {
-			return nil, nil
+			return nil, false, nil
 		}
-		return value.Interface(), nil
+		return value.Interface(), true, nil
 	case reflect.Slice, reflect.Array:
 		i, ok := index.(int)
 		if !ok {
-			return nil, fmt.Errorf("can't access Slice/Array with a non int Index (%v)", index)
+			return nil, false, fmt.Errorf("can't access Slice/Array with a non int Index (%v)", index)
 		}
 		if i > rv.Len()-1 {
-			return nil, fmt.Errorf("array index out of bounds, got index %d, while array size is %d", index, rv.Len())
+			return nil, false, fmt.Errorf("array index out of bounds, got index %d, while array size is %d", index, rv.Len())
 		}
-		return rv.Index(i).Interface(), nil
+		return rv.Index(i).Interface(), true, nil
 	}
-	return nil, fmt.Errorf("could not index %T with %T", v, index)
+	return nil, false, fmt.Errorf("could not index %T with %T", v, index)
+}
+
+// setAt does v[index] = value.
+func setAt(v, index, value any) error {
+	rv := reflect.ValueOf(v)
+	switch rv.Kind() {
+	case reflect.Map:
+		rv.SetMapIndex(reflect.ValueOf(index), reflect.ValueOf(value))
+		return nil
+	case reflect.Slice, reflect.Array:
+		i, ok := index.(int)
+		if !ok {
+			return fmt.Errorf("can't access Slice/Array with a non int Index (%v)", index)
+		}
+		if i > rv.Len()-1 {
+			return fmt.Errorf("array index out of bounds, got index %d, while array size is %v", i, rv.Len())
+		}
+		rv.Index(i).Set(reflect.ValueOf(value))
+		return nil
+	}
+	return fmt.Errorf("could not index %T with %T", v, index)
 }
 
 // infix compiles an operator between two values.
@@ -268,9 +346,16 @@ func (c *compiler) loop(node *ast.ForExpression) step {
 		}
 		each := func(key, value any) error {
 			r.scope.turn(node.KeyName, key, node.ValueName, value)
-			return block(r)
+			err := block(r)
+			if err == continues || err == returns {
+				return nil
+			}
+			return err
 		}
-		return iterate(over, each)
+		if err := iterate(over, each); err != breaks {
+			return err
+		}
+		return nil
 	}
 }
 

@@ -95,9 +95,9 @@ func (f *file) exec(e *Engine, s *scope) (string, error) {
 	switch {
 	case f.err != nil:
 		return "", f.err
-	case f.template == nil:
+	case f.foreign:
 		return plush.Render(f.source, s.plushContext())
-	case f.program == nil:
+	case f.template != nil:
 		return f.template.Exec(s.plushContext())
 	}
 	r := runs.Get().(*run)
@@ -143,7 +143,7 @@ func (e *Engine) partial(name string, data map[string]any, help plush.HelperCont
 	if help.Context == nil || strings.HasSuffix(name, ".md") {
 		return plush.PartialHelper(name, data, help)
 	}
-	return e.partialIn(&scope{helpers: help.Context.(*plush.Context)}, name, data)
+	return e.partialIn(scopeOf(help.Context.(*plush.Context)), name, data)
 }
 
 // partialIn renders a partial in a scope of its own within s.

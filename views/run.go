@@ -18,19 +18,23 @@ type run struct {
 	out    []byte
 	late   []late // values that are printed when the statement around them ends
 	scope  *scope
-	line   int // of the last statement in a block, 0 if there was none
-	depth  int // of blocks
+	line   *int // of the last statement in a block, 0 if there was none
+	depth  int  // of blocks
+	kept   bool // a helper may run a block when the run has ended, and then sets the line
 }
 
 // runs are used again. What a run printed is gone when the next one begins.
-var runs = sync.Pool{New: func() any { return new(run) }}
+var runs = sync.Pool{New: func() any { return &run{line: new(int)} }}
 
 func (r *run) free() {
 	if cap(r.out) > 1<<20 {
 		return // a page that large is rare
 	}
 	clear(r.late[:cap(r.late)])
-	*r = run{out: r.out[:0], late: r.late[:0]}
+	if *r.line = 0; r.kept {
+		r.line = new(int)
+	}
+	*r = run{out: r.out[:0], late: r.late[:0], line: r.line}
 	runs.Put(r)
 }
 
@@ -55,8 +59,8 @@ func (p program) exec(r *run) error {
 		start := len(r.out)
 		if err := s.run(r); err != nil {
 			line := s.line
-			if r.line != 0 {
-				line = r.line
+			if *r.line != 0 {
+				line = *r.line
 			}
 			return fmt.Errorf("line %d: %w", line, err)
 		}

@@ -7,8 +7,8 @@ import "github.com/gobuffalo/plush/v4"
 type scope struct {
 	values  map[string]any // nil until something is set
 	outer   *scope         // nil: the page's
-	helpers *plush.Context // of the page's scope, asked last
-	context *plush.Context // made for a helper that needs one
+	helpers *plush.Context // of a scope without an outer one: asked last
+	context *plush.Context // made for a helper that needs one, or by a helper
 	nilled  bool           // a value was set to nil, which can hide a helper
 	loop    bool
 
@@ -39,6 +39,10 @@ func (s *scope) value(name string) any {
 
 func (s *scope) set(name string, v any) {
 	s.nilled = s.nilled || v == nil
+	if s.context != nil {
+		s.context.Set(name, v)
+		return
+	}
 	if s.valueName != "" {
 		switch name {
 		case s.valueName:
@@ -89,7 +93,7 @@ func (s *scope) setsNil(name string) bool {
 			return v == nil
 		}
 		if !s.loop {
-			return false
+			return s.outer == nil && s.context == s.helpers // its values cannot be told from those around it
 		}
 	}
 	return false
@@ -115,10 +119,7 @@ func (s *scope) plushContext() *plush.Context {
 	return s.context
 }
 
-// root returns the page's scope.
-func (s *scope) root() *scope {
-	for s.outer != nil {
-		s = s.outer
-	}
-	return s
+// scopeOf returns the scope of a context that a helper made.
+func scopeOf(ctx *plush.Context) *scope {
+	return &scope{helpers: ctx, context: ctx, nilled: true}
 }

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gobuffalo/plush/v4"
+	"github.com/gobuffalo/plush/v4/ast"
 	"github.com/gobuffalo/plush/v4/parser"
 	"golang.org/x/text/language"
 )
@@ -31,92 +33,159 @@ type stamp struct {
 type file struct {
 	path     string
 	source   string
-	template *plush.Template // nil: not plush's
-	program  program         // nil: plush renders the template, for it has what the compiler lacks
-	lacks    string
-	err      error // what New says of it
+	foreign  bool            // another template engine has a part in it
+	program  program         // nil: plush renders the template
+	lacks    string          // why
+	template *plush.Template // for plush
+	partials []partialCall
+	err      error // it does not parse
+	missing  error // a partial that it asks for
 }
 
-// load reads every file, unless none has another stamp than before. It does not parse again what has
+// A partialCall is the name of a partial, where it is written out.
+type partialCall struct {
+	name string
+	line int
+}
+
+// load reads every file, unless none has another stamp than before. It does not compile again what has
 // not changed since before.
 func load(e *Engine, before *templates) (*templates, error) {
 	t := &templates{files: map[string]*file{}, aliases: map[string]string{}}
 	if e.TemplatesFS == nil {
 		return t, nil
 	}
-	stamps, err := stampsOf(e.TemplatesFS)
+	paths, stamps, err := stampsOf(e.TemplatesFS)
 	if err != nil {
 		return nil, fmt.Errorf("reading the templates: %w", err)
 	}
 	if t.stamps = stamps; before != nil && maps.EqualFunc(stamps, before.stamps, stamp.equal) {
 		return before, nil
 	}
-	err = fs.WalkDir(e.TemplatesFS, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+	function := ""
+	for _, path := range paths {
+		f := before.unchanged(path, stamps[path])
+		if f == nil {
+			if f, err = e.read(path); err != nil {
+				return nil, fmt.Errorf("reading the templates: %w", err)
+			}
 		}
-		source, err := fs.ReadFile(e.TemplatesFS, path)
-		if err != nil {
-			return err
+		if f.lacks == functionLiteral {
+			function = path
 		}
-		t.files[path] = parse(e, path, string(source), before)
+		t.files[path] = f
 		t.alias(path)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the templates: %w", err)
+	}
+	if function != "" {
+		t.interpret("a function in " + function)
 	}
 	if !e.custom {
-		t.checkPartials()
+		t.findPartials()
 	}
 	return t, nil
+}
+
+// interpret leaves every template to plush.
+func (t *templates) interpret(why string) {
+	for _, f := range t.files {
+		if f.program != nil {
+			if f.template, f.err = plush.NewTemplate(f.source); f.err == nil {
+				f.program, f.lacks = nil, why
+			}
+		}
+	}
+}
+
+// findPartials notes the partials that are asked for by name and are not there.
+func (t *templates) findPartials() {
+	for _, f := range t.files {
+		f.missing = nil
+		for _, call := range f.partials {
+			if f.missing == nil && !t.hasPartial(call.name) {
+				f.missing = fmt.Errorf("%s: line %d: there is no partial %q", f.path, call.line, call.name)
+			}
+		}
+	}
+}
+
+// hasPartial is true when there is such a partial for any kind of page.
+func (t *templates) hasPartial(name string) bool {
+	for _, kind := range []string{"", "html", "javascript", "markdown"} {
+		if f, _ := t.partial(name, kind); f != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// unchanged returns a compiled file that has the same stamp as now, or nil.
+func (t *templates) unchanged(path string, now stamp) *file {
+	if t == nil || !t.stamps[path].equal(now) || t.files[path].program == nil {
+		return nil
+	}
+	same := *t.files[path]
+	return &same
 }
 
 func (s stamp) equal(other stamp) bool {
 	return s.size == other.size && s.modified.Equal(other.modified)
 }
 
-func stampsOf(files fs.FS) (map[string]stamp, error) {
-	stamps := map[string]stamp{}
-	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+// stampsOf lists the files in the order in which Buffalo looks for them.
+func stampsOf(files fs.FS) (paths []string, stamps map[string]stamp, err error) {
+	stamps = map[string]stamp{}
+	err = fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		info, err := d.Info()
 		if err == nil {
+			paths = append(paths, path)
 			stamps[path] = stamp{info.Size(), info.ModTime()}
 		}
 		return err
 	})
-	return stamps, err
+	return paths, stamps, err
 }
 
-func parse(e *Engine, path, source string, before *templates) *file {
-	f := &file{path: path, source: source}
-	if before != nil {
-		if old := before.files[path]; old != nil && old.template != nil && old.source == source {
-			f.template, f.program, f.lacks = old.template, old.program, old.lacks
-			return f
-		}
+// read reads a file, and compiles it if it is plush's.
+func (e *Engine) read(path string) (*file, error) {
+	source, err := fs.ReadFile(e.TemplatesFS, path)
+	if err != nil {
+		return nil, err
 	}
+	f := &file{path: path, source: string(source)}
 	if partial := strings.HasPrefix(filepath.Base(path), "_"); !partial && e.passes(path) == 0 {
-		return f
+		f.foreign = true
+		return f, nil
 	}
-	template, err := plush.NewTemplate(source)
-	if err != nil {
+	if err := f.compile(); err != nil {
 		f.err = fmt.Errorf("%s: %w", path, err)
-		return f
 	}
-	f.template = template
-	tree, err := parser.Parse(source)
+	return f, nil
+}
+
+func (f *file) compile() (err error) {
+	tree, err := parse(f.source)
 	if err != nil {
-		f.err = fmt.Errorf("%s: %w", path, err)
-		return f
+		return err
 	}
-	if f.program, f.lacks = compile(tree); f.lacks != "" {
+	f.program, f.lacks, f.partials = compile(tree)
+	if f.lacks != "" {
 		f.program = nil
+		f.template, err = plush.NewTemplate(f.source)
 	}
-	return f
+	return err
+}
+
+// parse parses a template. Plush's parser panics at some mistakes.
+func parse(source string) (tree *ast.Program, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			tree, err = nil, fmt.Errorf("plush cannot parse it: %v", value)
+		}
+	}()
+	return parser.Parse(source)
 }
 
 // alias registers the names under which Buffalo finds a file: page.plush.de-de.html as
@@ -141,8 +210,8 @@ func (t *templates) alias(path string) {
 func (t *templates) err() error {
 	var errs []error
 	for _, f := range t.files {
-		if f.err != nil {
-			errs = append(errs, f.err)
+		if err := cmp.Or(f.err, f.missing); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

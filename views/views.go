@@ -13,20 +13,18 @@
 // No rendered text is kept.
 //
 // Plush renders what the compiler does not support, such as helpers with a block; Interpreted lists
-// those templates. Buffalo renders a page twice that is asked for by both endings, page.plush.html, so
+// those templates. One function literal (fn) anywhere leaves all templates to plush, for any of them
+// may call it. Buffalo renders a page twice that is asked for by both endings, page.plush.html, so
 // that a tag in its output is executed; so does this package. A page that is asked for as page.html
 // is rendered once. Pages of other template engines, such as Markdown's, are rendered by Buffalo.
 //
 // A template that does not parse, or that asks for a partial which does not exist, is an error of New
-// that names its file and line.
+// that names its file and line. Its page fails when it is rendered.
 package views
 
 import (
 	"context"
-	"embed"
-	"io"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -56,8 +54,10 @@ type Engine struct {
 	current atomic.Pointer[templates]
 }
 
-// New parses the templates of e.TemplatesFS. Helpers that are added to e later are
-// not seen. The error names each template that is wrong, with its line.
+// New compiles the templates of e.TemplatesFS. Helpers that are added to e later are not seen.
+//
+// The error names each template that is wrong, with its line. Unless the folder cannot be read, the
+// engine is returned with it and renders all pages but those: a program may log the error and go on.
 func New(e *render.Engine, o Options) (*Engine, error) {
 	own, err := helpersOf(e)
 	if err != nil {
@@ -101,10 +101,10 @@ func (s helperScope) Value(key any) any {
 }
 
 // Interpreted returns the templates that plush renders, with what the compiler lacks in each, such as
-// "heroes/new.plush.html: a call with a block".
+// "heroes/new.plush.html: an if whose value is used".
 func (e *Engine) Interpreted() (names []string) {
 	for path, f := range e.current.Load().files {
-		if f.template != nil && f.program == nil {
+		if f.lacks != "" {
 			names = append(names, path+": "+f.lacks)
 		}
 	}
@@ -149,31 +149,4 @@ func (e *Engine) templates() (*templates, error) {
 		e.current.Store(t)
 	}
 	return t, err
-}
-
-//go:embed helpers.views
-var noTemplate embed.FS
-
-// helpersOf gives the helpers that Buffalo hands to every page of e. Some of them,
-// such as stylesheetTag, are made by Buffalo's renderer and nowhere else to be had,
-// so a template engine is asked what it was given.
-func helpersOf(e *render.Engine) (helpers render.Helpers, err error) {
-	probe := render.New(render.Options{
-		TemplatesFS: noTemplate,
-		AssetsFS:    e.AssetsFS,
-		Helpers:     e.Helpers,
-		TemplateEngines: map[string]render.TemplateEngine{
-			"views": func(_ string, _, given map[string]any) (string, error) {
-				helpers = given
-				return "", nil
-			},
-		},
-	})
-	err = probe.Template("text/plain", "helpers.views").Render(io.Discard, render.Data{})
-	return helpers, err
-}
-
-func same(f, g any) bool {
-	a, b := reflect.ValueOf(f), reflect.ValueOf(g)
-	return a.Kind() == reflect.Func && a.Pointer() == b.Pointer()
 }

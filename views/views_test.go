@@ -2,6 +2,7 @@ package views_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -228,8 +229,11 @@ func Test_what_is_wrong_with_a_template_is_said_at_start_with_file_and_line(t *t
 			engine, err := views.New(render.New(render.Options{TemplatesFS: files}), views.Options{Reload: true})
 			require.ErrorContains(t, err, wrong.says)
 
-			var b bytes.Buffer
-			require.ErrorContains(t, engine.HTML("pages/a.html").Render(&b, render.Data{}), wrong.says)
+			var b, want bytes.Buffer
+			wantErr := render.New(render.Options{TemplatesFS: files}).HTML("pages/a.plush.html").Render(&want, render.Data{})
+			gotErr := engine.HTML("pages/a.plush.html").Render(&b, render.Data{})
+			require.Equal(t, want.String(), b.String(), "the page is Buffalo's, and fails when it is shown")
+			require.Equal(t, wantErr == nil, gotErr == nil, "%v, and ours: %v", wantErr, gotErr)
 			require.NoError(t, engine.HTML("b.html").Render(&b, render.Data{}), "a page that is right is shown")
 
 			files["pages/a.plush.html"] = &fstest.MapFile{Data: []byte("mended")}
@@ -237,6 +241,76 @@ func Test_what_is_wrong_with_a_template_is_said_at_start_with_file_and_line(t *t
 			require.NoError(t, engine.HTML("pages/a.html").Render(&b, render.Data{}))
 			require.Equal(t, "mended", b.String())
 		})
+	}
+}
+
+func Test_a_template_at_which_plush_s_parser_panics_is_named(t *testing.T) {
+	files := fstest.MapFS{"a.html": {Data: []byte(`<% [1, person().Name == null] %>`)}, "b.html": {Data: []byte("b")}}
+	engine, err := views.New(render.New(render.Options{TemplatesFS: files}), views.Options{})
+	require.ErrorContains(t, err, "a.html: plush cannot parse it: ")
+	var b bytes.Buffer
+	require.ErrorContains(t, engine.HTML("a.html").Render(&b, render.Data{}), "plush cannot parse it")
+	require.NoError(t, engine.HTML("b.html").Render(&b, render.Data{}))
+}
+
+func Test_Interpreted_names_what_plush_renders_and_why(t *testing.T) {
+	files := fstest.MapFS{
+		"if.html":   {Data: []byte(`<% let x = if (yes) { return 1 } %><%= x %>`)},
+		"hash.html": {Data: []byte(`<%= len({a: 1, a: 2}) %>`)},
+		"ok.html":   {Data: []byte(`<%= form({}) { %><%= for (n) in names { %><%= n %><% } %><% } %>`)},
+	}
+	engine, err := views.New(render.New(render.Options{TemplatesFS: files}), views.Options{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"hash.html: a hash with a key twice", "if.html: an if whose value is used"}, engine.Interpreted())
+
+	files["_fn.html"] = &fstest.MapFile{Data: []byte(`<% let f = fn(a) { return a } %><%= f("x") %>`)}
+	engine, err = views.New(render.New(render.Options{TemplatesFS: files}), views.Options{Reload: true})
+	require.NoError(t, err)
+	require.Equal(t, []string{"_fn.html: a function literal", "hash.html: a hash with a key twice", "if.html: an if whose value is used",
+		"ok.html: a function in _fn.html"}, engine.Interpreted())
+	delete(files, "_fn.html")
+	var b bytes.Buffer
+	require.NoError(t, engine.HTML("ok.html").Render(&b, render.Data{"names": []string{"a"}}))
+	require.Contains(t, b.String(), "<form")
+	require.NotContains(t, strings.Join(engine.Interpreted(), " "), "ok.html")
+}
+
+type widget struct{ ID int }
+
+func Test_Auto_chooses_the_page_that_Buffalo_chooses(t *testing.T) {
+	files := fstest.MapFS{"layout.plush.html": {Data: []byte("<main><%= yield %></main>")}}
+	for _, name := range []string{"index", "show", "new", "edit"} {
+		files["widgets/"+name+".plush.html"] = &fstest.MapFile{Data: []byte(name + ` <%= if (widget) { %><%= widget.ID %><% } %><%= if (widgets) { %><%= len(widgets) %><% } %>`)}
+		files["others/"+name+".plush.html"] = &fstest.MapFile{Data: []byte("other " + name)}
+	}
+	files["widgets/show.plush.de.html"] = &fstest.MapFile{Data: []byte("zeigen")}
+	theirs := stock(files, nil)
+	ours, err := views.New(stock(files, nil), views.Options{})
+	require.NoError(t, err)
+	for _, model := range []any{widget{1}, &widget{}, []widget{{1}, {2}}} {
+		for _, given := range []render.Data{
+			{}, {"method": "GET", "current_path": "/widgets/"}, {"method": "GET", "current_path": "/widgets/1/edit/"}, {"current_path": "/widgets/new/"},
+			{"current_path": "/widgets/1/", "languages": []string{"de", "en"}}, {"template_prefix": "others", "current_path": "/x/"},
+			{"method": "POST", "current_path": "/widgets/"}, {"method": "PUT", "current_path": "/widgets/1/"}, {"method": "DELETE", "current_path": "/widgets/1/", "status": 303},
+		} {
+			if _, plural := model.([]widget); plural && given["method"] != "GET" && given["method"] != nil {
+				continue // Buffalo panics
+			}
+			var want, got bytes.Buffer
+			wantErr := theirs.Auto(t.Context(), model).Render(&want, maps.Clone(given))
+			r := ours.Auto(t.Context(), model)
+			gotErr := r.Render(&got, maps.Clone(given))
+			require.Equal(t, want.String(), got.String(), given)
+			require.Equal(t, wantErr, gotErr, given)
+			require.Equal(t, "text/html", r.ContentType())
+		}
+	}
+	for _, kind := range []string{"application/json", "text/xml"} {
+		ctx := context.WithValue(t.Context(), "contentType", kind) //nolint:staticcheck // Buffalo's key
+		var want, got bytes.Buffer
+		require.NoError(t, theirs.Auto(ctx, widget{1}).Render(&want, render.Data{}))
+		require.NoError(t, ours.Auto(ctx, widget{1}).Render(&got, render.Data{}))
+		require.Equal(t, want.String(), got.String())
 	}
 }
 
@@ -277,7 +351,7 @@ func Test_a_changed_file_shows_at_once_with_Reload_and_never_without(t *testing.
 	require.Contains(t, show("once", "new.html"), "could not find template new.html")
 
 	require.NoError(t, os.Remove(filepath.Join(dir, "_b.html")))
-	require.Contains(t, show("live", "a.html"), `a.html: line 1: there is no partial "b.html"`)
+	require.Contains(t, show("live", "a.html"), "a.html: line 1: could not call partial function: could not find template _b.html")
 	require.Equal(t, "one", show("once", "a.html"))
 }
 
