@@ -15,22 +15,19 @@ import (
 type page struct {
 	engine      *Engine
 	contentType string
-	names       []string
+	names       []string // as they were asked for
 }
 
 func (e *Engine) page(contentType string, names []string, layout string) render.Renderer {
-	p := &page{e, contentType, make([]string, 0, 2)}
-	if layout != "" && len(names) == 1 {
+		if layout != "" && len(names) == 1 {
 		names = []string{names[0], layout}
 	}
 	for _, name := range names {
-		name = withEnding(name, strings.ToLower(contentType))
-		if e.passes(name) == 0 {
+		if e.passes(withEnding(name, strings.ToLower(contentType))) == 0 {
 			return e.Engine.Template(contentType, names...)
 		}
-		p.names = append(p.names, name)
 	}
-	return p
+	return &page{e, contentType, names}
 }
 
 func (p *page) ContentType() string {
@@ -58,7 +55,7 @@ func (p *page) Render(w io.Writer, data render.Data) error {
 	for _, name := range p.names {
 		data["contentType"] = contentType
 		p.engine.helpersFirst(data)
-		if body, err = p.engine.exec(t, name, data, page); err != nil {
+		if body, err = p.engine.exec(t, withEnding(name, contentType), data, page); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		data["yield"] = template.HTML(body)
@@ -159,7 +156,7 @@ func (e *Engine) partialIn(s *scope, name string, data map[string]any) (template
 	}
 	part, err := f.exec(e, own)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", f.path, err)
+		return "", err
 	}
 	if ending := filepath.Ext(name); strings.Contains(contentType, "javascript") && ending != ".js" && ending != "" {
 		part = template.JSEscapeString(part)
