@@ -66,7 +66,7 @@ func (r *run) runner(b *helperBlock) func(plush.HelperContext) (template.HTML, e
 		if ctx := h.Context.(*plush.Context); ctx != own.context {
 			inner.scope = scopeOf(ctx)
 		}
-		if err := outside(b.body, returns)(inner); err != nil {
+		if err := stopJumps(b.body, returns)(inner); err != nil {
 			return "", err
 		}
 		inner.printLate(0)

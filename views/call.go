@@ -10,31 +10,34 @@ import (
 )
 
 // call compiles a call of a helper, t("app.name"), or of a method, session.Get("name").
-func (c *compiler) call(node *ast.CallExpression) eval {
-	to := &callee{node: node, arguments: c.evals(node.Arguments), block: c.helperBlock(node.Block)}
+func (c *compiler) call(node *ast.CallExpression) func(r *run) (text, error) {
+	to := &callee{node: node, block: c.helperBlock(node.Block)}
+	for _, argument := range node.Arguments {
+		to.arguments = append(to.arguments, c.text(argument))
+	}
 	c.notePartials(node)
 	if node.ChainCallee != nil {
 		to.rest = c.rest(node.Function.String(), node.ChainCallee)
 	}
 	if node.Callee != nil {
 		of := c.eval(node.Callee)
-		return func(r *run) (any, error) {
+		return func(r *run) (text, error) {
 			v, err := of(r)
 			if err != nil {
-				return nil, err
+				return text{}, err
 			}
 			method, result, err := method(v, node)
 			if err != nil || !method.IsValid() {
-				return result, err
+				return text{other: result}, err
 			}
-			return to.invoke(r, method, to.arguments)
+			return to.invoke(r, method)
 		}
 	}
 	function := c.eval(node.Function)
-	return func(r *run) (any, error) {
+	return func(r *run) (text, error) {
 		f, err := function(r)
 		if err != nil {
-			return nil, err
+			return text{}, err
 		}
 		return to.call(r, f)
 	}
@@ -70,14 +73,14 @@ func (c *compiler) notePartials(node *ast.CallExpression) {
 // A callee is what a call names, and what it is given.
 type callee struct {
 	node      *ast.CallExpression
-	arguments []eval
+	arguments []func(r *run) (text, error)
 	block     *helperBlock
 	rest      func(r *run, of any) (any, error) // what is asked of the result; nil: nothing
 }
 
 // call calls a helper. The types that pages use most are called without reflection.
-func (c *callee) call(r *run, f any) (any, error) {
-	arguments, most := c.arguments, 1
+func (c *callee) call(r *run, f any) (text, error) {
+	most := 1
 	switch f.(type) {
 	case func(string, ...any) string, func(string) string, func(any) int:
 	case partialHelper:
@@ -85,63 +88,49 @@ func (c *callee) call(r *run, f any) (any, error) {
 	default:
 		most = 0
 	}
-	if len(arguments) == 0 || len(arguments) > most || c.rest != nil {
-		return c.invoke(r, reflect.ValueOf(f), arguments)
+	if len(c.arguments) == 0 || len(c.arguments) > most || c.rest != nil {
+		return c.invoke(r, reflect.ValueOf(f))
 	}
-	values, evaluated := [2]any{}, [2]eval{}
-	for i, argument := range arguments {
-		v, err := argument(r)
+	first, err := c.arguments[0](r)
+	if err != nil {
+		return text{}, err
+	}
+	if f, ok := f.(func(any) int); ok {
+		return text{other: f(first.value())}, nil
+	}
+	if first.isString {
+		switch f := f.(type) {
+		case func(string, ...any) string:
+			return text{string: f(first.string), isString: true}, nil
+		case func(string) string:
+			return text{string: f(first.string), isString: true}, nil
+		case partialHelper:
+			return c.partial(r, f, first.string)
+		}
+	}
+	return c.invoke(r, reflect.ValueOf(f), first.value())
+}
+
+// partial renders a partial.
+func (c *callee) partial(r *run, f partialHelper, name string) (text, error) {
+	given := []any{name}
+	var data map[string]any
+	if len(c.arguments) == 2 {
+		v, err := c.arguments[1](r)
 		if err != nil {
-			return nil, err
+			return text{}, err
 		}
-		values[i] = v
+		given = append(given, v.value())
+		data, _ = v.other.(map[string]any)
 	}
-	result, called, err := callKnown(r, f, values[:len(arguments)])
-	switch {
-	case err != nil:
-		return nil, c.failed(err)
-	case called:
-		return result, nil
+	if strings.HasSuffix(name, ".md") || len(given) == 2 && data == nil {
+		return c.invoke(r, reflect.ValueOf(f), given...)
 	}
-	for i, v := range values {
-		evaluated[i] = constant(v)
+	part, err := r.engine.partialIn(r.scope, name, data)
+	if err != nil {
+		return text{}, c.failed(err)
 	}
-	return c.invoke(r, reflect.ValueOf(f), evaluated[:len(arguments)])
-}
-
-// callKnown calls a helper with one argument, or a partial with its data, if they are of the right
-// types.
-func callKnown(r *run, f any, values []any) (result any, called bool, err error) {
-	text, isText := values[0].(string)
-	switch f := f.(type) {
-	case func(string, ...any) string:
-		if isText {
-			return f(text), true, nil
-		}
-	case func(string) string:
-		if isText {
-			return f(text), true, nil
-		}
-	case func(any) int:
-		return f(values[0]), true, nil
-	case partialHelper:
-		if data, ok := partialData(values); ok && isText && !strings.HasSuffix(text, ".md") {
-			part, err := r.engine.partialIn(r.scope, text, data)
-			return part, true, err
-		}
-	}
-	return nil, false, nil
-}
-
-// partialData returns the second argument of a partial, and whether it is one.
-func partialData(values []any) (data map[string]any, ok bool) {
-	switch len(values) {
-	case 1:
-		return nil, true
-	case 2:
-		data, ok = values[1].(map[string]any)
-	}
-	return data, ok
+	return text{other: part}, nil
 }
 
 // method returns the method that a call names. If v has none, plush's oddities are the result.
@@ -166,41 +155,46 @@ func method(v any, node *ast.CallExpression) (method reflect.Value, result any, 
 	return reflect.Value{}, rv.Interface(), nil
 }
 
-// invoke calls a function by reflection, with plush's rules for the arguments that are missing.
-func (c *callee) invoke(r *run, f reflect.Value, arguments []eval) (any, error) {
+// invoke calls a function by reflection, with plush's rules for the arguments that are missing. Given
+// are the values of its first arguments, if they are known.
+func (c *callee) invoke(r *run, f reflect.Value, given ...any) (text, error) {
 	if f.Kind() == reflect.Pointer {
 		f = f.Elem()
 	}
 	if !f.IsValid() {
-		return nil, fmt.Errorf("%+v (%T) is an invalid function", c.node.String(), f)
+		return text{}, fmt.Errorf("%+v (%T) is an invalid function", c.node.String(), f)
 	}
 	t := f.Type()
 	if t.Kind() != reflect.Func {
-		return nil, fmt.Errorf("%+v (%T) is an invalid function", c.node.String(), t)
+		return text{}, fmt.Errorf("%+v (%T) is an invalid function", c.node.String(), t)
 	}
-	in, err := c.inputs(r, t, arguments)
+	in, err := c.inputs(r, t, given)
 	if err != nil {
-		return nil, err
+		return text{}, err
 	}
 	out := f.Call(in)
 	if len(out) == 0 {
-		return nil, nil
+		return text{}, nil
 	}
 	if err, ok := out[len(out)-1].Interface().(error); ok {
-		return nil, c.failed(err)
+		return text{}, c.failed(err)
 	}
 	if c.rest != nil {
-		return c.rest(r, out[0].Interface())
+		v, err := c.rest(r, out[0].Interface())
+		return textOf(v), err
 	}
-	return out[0].Interface(), nil
+	if out[0].Type() == stringType {
+		return text{string: out[0].String(), isString: true}, nil
+	}
+	return textOf(out[0].Interface()), nil
 }
 
 func (c *callee) failed(err error) error {
 	return withoutBlock(fmt.Errorf("could not call %s function: %w", c.node.Function, err))
 }
 
-func (c *callee) inputs(r *run, t reflect.Type, arguments []eval) (in []reflect.Value, err error) {
-	n := t.NumIn()
+func (c *callee) inputs(r *run, t reflect.Type, given []any) (in []reflect.Value, err error) {
+	n, arguments := t.NumIn(), c.arguments
 	fixed := n
 	switch {
 	case t.IsVariadic():
@@ -211,9 +205,15 @@ func (c *callee) inputs(r *run, t reflect.Type, arguments []eval) (in []reflect.
 		return nil, fmt.Errorf("%s too many arguments (%d for %d)", c.node.String(), len(arguments), n)
 	}
 	for i, argument := range arguments {
-		v, err := argument(r)
-		if err != nil {
-			return nil, err
+		var v any
+		if i < len(given) {
+			v = given[i]
+		} else {
+			t, err := argument(r)
+			if err != nil {
+				return nil, err
+			}
+			v = t.value()
 		}
 		var value reflect.Value
 		wanted := t.In(min(i, n-1))

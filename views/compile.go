@@ -57,12 +57,12 @@ func (c *compiler) unsupported(what string) {
 func (c *compiler) statement(node ast.Statement) step {
 	switch s := node.(type) {
 	case *ast.ReturnStatement:
-		return outside(c.output(s.ReturnValue), returns)
+		return outside(s.ReturnValue, c.output(s.ReturnValue), returns)
 	case *ast.ExpressionStatement:
 		if text, ok := s.Expression.(*ast.HTMLLiteral); ok {
 			return write(text.Value)
 		}
-		return outside(c.effect(s.Expression), none)
+		return outside(s.Expression, c.effect(s.Expression), none)
 	case *ast.LetStatement:
 		return c.let(s)
 	}
@@ -83,7 +83,15 @@ func (j jump) Error() string { return string(j) + " outside of a block" }
 
 // outside stops the jumps of a step that is in no block. As in plush, what the step printed before is
 // dropped, unless it jumps as keeps says.
-func outside(do step, keeps jump) step {
+func outside(node ast.Expression, do step, keeps jump) step {
+	switch node.(type) {
+	case *ast.IfExpression, *ast.ForExpression, *ast.BreakExpression, *ast.ContinueExpression:
+		return stopJumps(do, keeps)
+	}
+	return do
+}
+
+func stopJumps(do step, keeps jump) step {
 	return func(r *run) error {
 		before := r.mark()
 		err := do(r)
@@ -108,15 +116,13 @@ func (c *compiler) block(node *ast.BlockStatement) step {
 			return do(r)
 		})
 	}
-	return func(r *run) error {
+	return func(r *run) (err error) {
 		r.depth++
-		defer func() { r.depth-- }()
-		for _, step := range steps {
-			if err := step(r); err != nil {
-				return err
-			}
+		for i := 0; i < len(steps) && err == nil; i++ {
+			err = steps[i](r)
 		}
-		return nil
+		r.depth--
+		return err
 	}
 }
 
@@ -206,14 +212,58 @@ func (c *compiler) output(node ast.Expression) step {
 	case *ast.ContinueExpression:
 		return func(*run) error { return continues }
 	}
-	value := c.eval(node)
+	value := c.text(node)
 	return func(r *run) error {
 		v, err := value(r)
-		if err == nil {
-			r.write(v)
+		switch {
+		case err != nil:
+		case v.isString:
+			r.escape(v.string)
+		default:
+			r.write(v.other)
 		}
 		return err
 	}
+}
+
+// A text is a value that is often a string: as an interface, each string would be allocated.
+type text struct {
+	string   string
+	isString bool
+	other    any
+}
+
+func (t text) value() any {
+	if t.isString {
+		return t.string
+	}
+	return t.other
+}
+
+// text compiles an expression that is often a string.
+func (c *compiler) text(node ast.Expression) func(r *run) (text, error) {
+	switch e := node.(type) {
+	case *ast.Identifier:
+		if e.Callee != nil {
+			return c.member(e)
+		}
+	case *ast.CallExpression:
+		return c.call(e)
+	case *ast.StringLiteral:
+		return func(*run) (text, error) { return text{string: e.Value, isString: true}, nil }
+	}
+	value := c.eval(node)
+	return func(r *run) (text, error) {
+		v, err := value(r)
+		return textOf(v), err
+	}
+}
+
+func textOf(v any) text {
+	if s, ok := v.(string); ok {
+		return text{string: s, isString: true}
+	}
+	return text{other: v}
 }
 
 // effect compiles an expression whose value is not printed, unless it ends the block around it.
@@ -309,7 +359,7 @@ func (c *compiler) eval(node ast.Expression) eval {
 	case *ast.HashLiteral:
 		return c.hash(e)
 	case *ast.CallExpression:
-		return c.call(e)
+		return boxed(c.call(e))
 	case *ast.AssignExpression:
 		return c.assign(e)
 	case *ast.FunctionLiteral:
@@ -327,6 +377,14 @@ func (c *compiler) eval(node ast.Expression) eval {
 	}
 	c.unsupported(fmt.Sprintf("%T in an expression", node))
 	return nil
+}
+
+// boxed returns the value of a text as an eval does.
+func boxed(value func(r *run) (text, error)) eval {
+	return func(r *run) (any, error) {
+		v, err := value(r)
+		return v.value(), err
+	}
 }
 
 func constant(v any) eval {

@@ -1,7 +1,6 @@
 package views
 
 import (
-	"context"
 	"fmt"
 	"html/template"
 	"maps"
@@ -233,24 +232,24 @@ func both(source string) (want, got, lacks string) {
 	if lacks != "" {
 		return "", "", lacks
 	}
-	helpers := func() *plush.Context { // anew, for templates change values
+	helpers := func() *helperSet { // anew, for templates change values
 		all := maps.Clone(plush.Helpers.Helpers())
 		for name, value := range sample() {
 			if value != nil {
 				all[name] = value
 			}
 		}
-		return &plush.Context{Context: helperScope{context.Background(), all}}
+		return newHelperSet(all)
 	}
 	want = outcome(func() (string, error) {
 		t, err := plush.NewTemplate(source)
 		if err != nil {
 			return "", err
 		}
-		return t.Exec(plush.NewContextWithOuter(map[string]any{}, helpers()))
+		return t.Exec(plush.NewContextWithOuter(map[string]any{}, helpers().context))
 	})
 	got = outcome(func() (string, error) {
-		r := &run{line: new(int), scope: &scope{values: map[string]any{}, helpers: helpers()}}
+		r := &run{line: new(int), scope: &scope{values: map[string]any{}, page: &page{helpers: helpers(), custom: true}}}
 		err := p.exec(r)
 		return string(r.out), err
 	})

@@ -5,7 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/gobuffalo/plush/v4"
 	"github.com/gobuffalo/plush/v4/ast"
@@ -22,47 +22,63 @@ func (c *compiler) identifier(node *ast.Identifier) eval {
 			return nil, &plush.ErrUnknownIdentifier{ID: name}
 		}
 	}
+	return boxed(c.member(node))
+}
+
+func (c *compiler) member(node *ast.Identifier) func(r *run) (text, error) {
 	of, fields := c.eval(node.Callee), &fields{}
-	return func(r *run) (any, error) {
+	return func(r *run) (text, error) {
 		v, err := of(r)
 		if err != nil {
-			return nil, err
+			return text{}, err
 		}
 		return member(v, node, fields)
 	}
 }
 
-// fields remembers where the field of a name is in each type that was asked.
-type fields struct{ sync.Map }
+// fields remembers where a field is in the type that was asked last.
+type fields struct{ last atomic.Pointer[place] }
+
+type place struct {
+	of    reflect.Type
+	index int // -1: there is no such field
+}
 
 // of returns the field of a struct, or the zero Value if there is none.
 func (f *fields) of(rv reflect.Value, name string) reflect.Value {
 	t := rv.Type()
-	index, known := f.Load(t)
-	if !known {
+	at := f.last.Load()
+	if at == nil || at.of != t {
 		field, _ := t.FieldByName(name)
-		if len(field.Index) > 1 { // in an embedded struct, which may be nil
+		switch len(field.Index) {
+		case 0:
+			at = &place{t, -1}
+		case 1:
+			at = &place{t, field.Index[0]}
+		default: // in an embedded struct, which may be nil
 			return rv.FieldByName(name)
 		}
-		index, _ = f.LoadOrStore(t, field.Index)
+		f.last.Store(at)
 	}
-	if at := index.([]int); len(at) == 1 {
-		return rv.Field(at[0])
+	if at.index < 0 {
+		return reflect.Value{}
 	}
-	return reflect.Value{}
+	return rv.Field(at.index)
 }
 
+var stringType = reflect.TypeFor[string]()
+
 // member returns a field of v, or a method with v as its receiver.
-func member(v any, node *ast.Identifier, fields *fields) (any, error) {
+func member(v any, node *ast.Identifier, fields *fields) (text, error) {
 	rv := reflect.ValueOf(v)
 	if !rv.IsValid() {
-		return nil, nil
+		return text{}, nil
 	}
 	if rv.Kind() == reflect.Pointer {
 		rv = rv.Elem()
 	}
-	unknown := func() (any, error) {
-		return nil, fmt.Errorf("'%s' does not have a field or method named '%s' (%s)", node.Callee, node.Value, node)
+	unknown := func() (text, error) {
+		return text{}, fmt.Errorf("'%s' does not have a field or method named '%s' (%s)", node.Callee, node.Value, node)
 	}
 	if rv.Kind() != reflect.Struct {
 		return unknown()
@@ -70,7 +86,7 @@ func member(v any, node *ast.Identifier, fields *fields) (any, error) {
 	field := fields.of(rv, node.Value)
 	if field.Kind() == reflect.Pointer {
 		if field.IsNil() {
-			return nil, nil
+			return text{}, nil
 		}
 		field = field.Elem()
 	}
@@ -79,12 +95,15 @@ func member(v any, node *ast.Identifier, fields *fields) (any, error) {
 		if !method.IsValid() {
 			return unknown()
 		}
-		return method.Interface(), nil
+		return text{other: method.Interface()}, nil
 	}
 	if !field.CanInterface() {
-		return nil, fmt.Errorf("'%s'cannot return value obtained from unexported field or method '%s' (%s)", node.Callee, node.Value, node)
+		return text{}, fmt.Errorf("'%s'cannot return value obtained from unexported field or method '%s' (%s)", node.Callee, node.Value, node)
 	}
-	return field.Interface(), nil
+	if field.Type() == stringType {
+		return text{string: field.String(), isString: true}, nil
+	}
+	return text{other: field.Interface()}, nil
 }
 
 // index compiles a value at an index: names[0], session["name"].
@@ -217,8 +236,11 @@ func setAt(v, index, value any) error {
 
 // infix compiles an operator between two values.
 func (c *compiler) infix(node *ast.InfixExpression) eval {
+	if node.Operator == "==" || node.Operator == "!=" {
+		return c.equality(node)
+	}
 	left, right, op := c.eval(node.Left), c.eval(node.Right), node.Operator
-	forgives := op == "==" || op == "!=" || op == "||" || op == "&&" // errors, which count as nil
+	forgives := op == "||" || op == "&&" // errors, which count as nil
 	return func(r *run) (any, error) {
 		a, err := left(r)
 		if err != nil && !forgives {
@@ -238,6 +260,19 @@ func (c *compiler) infix(node *ast.InfixExpression) eval {
 			return truthy(b), nil
 		}
 		return operate(a, b, op)
+	}
+}
+
+// equality compiles == and !=, which forgive errors: they count as nil.
+func (c *compiler) equality(node *ast.InfixExpression) eval {
+	left, right := c.text(node.Left), c.text(node.Right)
+	return func(r *run) (any, error) {
+		a, _ := left(r)
+		b, _ := right(r)
+		if a.isString && b.isString {
+			return (a.string == b.string) == (node.Operator == "=="), nil
+		}
+		return operate(a.value(), b.value(), node.Operator)
 	}
 }
 

@@ -1,109 +1,205 @@
 package views
 
 import (
+	"bytes"
 	"fmt"
 	"html/template"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gobuffalo/buffalo/render"
 	"github.com/gobuffalo/plush/v4"
 )
 
-// page renders templates, each within the next.
-type page struct {
+// A renderer renders templates, each within the next.
+type renderer struct {
 	engine      *Engine
 	contentType string
 	names       []string // as they were asked for
+	layout      string   // the last template, unless it is ""
 }
 
-func (e *Engine) page(contentType string, names []string, layout string) render.Renderer {
-		if layout != "" && len(names) == 1 {
-		names = []string{names[0], layout}
+func (e *Engine) template(contentType string, names []string, layout string) render.Renderer {
+	r := &renderer{engine: e, contentType: contentType, names: names}
+	if layout != "" && len(names) == 1 {
+		r.layout = layout
 	}
-	for _, name := range names {
-		if e.passes(withEnding(name, strings.ToLower(contentType))) == 0 {
-			return e.Engine.Template(contentType, names...)
-		}
+	if r.isForeign() {
+		return e.Engine.Template(contentType, r.all()...)
 	}
-	return &page{e, contentType, names}
+	return r
 }
 
-func (p *page) ContentType() string {
-	return p.contentType
+func (r *renderer) all() []string {
+	if r.layout == "" {
+		return r.names
+	}
+	return append(slices.Clone(r.names), r.layout)
+}
+
+// isForeign reports whether another template engine has a part in a template.
+func (r *renderer) isForeign() bool {
+	foreign := func(name string) bool {
+		return r.engine.passes(withEnding(name, strings.ToLower(r.contentType))) == 0
+	}
+	return slices.ContainsFunc(r.names, foreign) || r.layout != "" && foreign(r.layout)
+}
+
+func (r *renderer) ContentType() string {
+	return r.contentType
 }
 
 // Render writes the page. As with Buffalo, data keeps what the templates set in it.
-func (p *page) Render(w io.Writer, data render.Data) error {
-	t, err := p.engine.templates()
+func (r *renderer) Render(w io.Writer, data render.Data) error {
+	t, err := r.engine.templates()
 	if err != nil {
 		return err
 	}
-	contentType := strings.ToLower(p.contentType)
-	if !p.engine.custom {
-		data["partialFeeder"] = func(name string) (string, error) { // for helpers that render partials themselves
-			f, err := t.partial(name, contentType)
-			if err != nil {
-				return "", err
-			}
-			return f.source, nil
+	p := &page{templates: t, helpers: r.engine.helpers, contentType: strings.ToLower(r.contentType), custom: r.engine.custom}
+	p.scope = scope{values: data, page: p}
+	out := newRun(r.engine, &p.scope)
+	defer out.free()
+	for i, name := range r.names {
+		if i > 0 {
+			p.within(out)
+		}
+		if err := r.engine.render(out, p, name); err != nil {
+			return err
 		}
 	}
-	var body string
-	page := &scope{values: data, helpers: p.engine.scope}
-	for _, name := range p.names {
-		data["contentType"] = contentType
-		p.engine.helpersFirst(data)
-		if body, err = p.engine.exec(t, withEnding(name, contentType), data, page); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+	if r.layout != "" {
+		p.within(out)
+		if err := r.engine.render(out, p, r.layout); err != nil {
+			return err
 		}
-		data["yield"] = template.HTML(body)
 	}
-	_, err = io.WriteString(w, body)
+	_, err = w.Write(out.out)
 	return err
 }
 
-// helpersFirst takes out of data what would hide a helper: the application's come
-// before the page's data, and plush's before a nil.
-func (e *Engine) helpersFirst(data render.Data) {
-	for name, value := range data {
-		if _, own := e.helpers[name]; own || value == nil && e.scope.Has(name) {
-			delete(data, name)
+// A page has what each of its templates sees besides the data. Buffalo writes it into the data; here
+// that is done when a helper needs a context.
+type page struct {
+	scope       scope
+	templates   *templates
+	helpers     *helperSet
+	contentType string
+	yield       any  // a template.HTML: the page so far
+	custom      bool // the application finds its partials itself
+}
+
+func (p *page) value(name string) any {
+	if v, ok := p.helpers.all[name]; ok {
+		return v
+	}
+	switch name {
+	case "contentType":
+		return p.contentType
+	case "yield":
+		return p.yield
+	case "partialFeeder":
+		if !p.custom {
+			return p.feed
+		}
+	}
+	return nil
+}
+
+// give writes it into the data.
+func (p *page) give(data map[string]any) {
+	for _, name := range []string{"contentType", "yield", "partialFeeder"} {
+		if _, isHelper := p.helpers.all[name]; isHelper {
+			continue
+		}
+		if v := p.value(name); v != nil {
+			data[name] = v
 		}
 	}
 }
 
-func (e *Engine) exec(t *templates, name string, data render.Data, page *scope) (string, error) {
-	languages, _ := data["languages"].([]string)
-	f := t.localized(name, languages)
-	if f == nil {
-		return "", fmt.Errorf("could not find template %s", name)
-	}
-	body, err := f.exec(e, page)
-	for pass := 1; err == nil && pass < e.passes(name) && rendersAgain(body); pass++ {
-		e.helpersFirst(data)
-		body, err = plush.Render(body, page.plushContext())
-	}
-	return body, err
-}
-
-func (f *file) exec(e *Engine, s *scope) (string, error) {
-	switch {
-	case f.err != nil:
-		return "", f.err
-	case f.foreign:
-		return plush.Render(f.source, s.plushContext())
-	case f.template != nil:
-		return f.template.Exec(s.plushContext())
-	}
-	r := runs.Get().(*run)
-	defer r.free()
-	r.engine, r.scope = e, s
-	if err := f.program.exec(r); err != nil {
+// feed returns the source of a partial, for helpers that render partials themselves.
+func (p *page) feed(name string) (string, error) {
+	f, err := p.templates.partial(name, p.contentType)
+	if err != nil {
 		return "", err
 	}
-	return string(r.out), nil
+	return f.source, nil
+}
+
+// within takes the output as what the next template yields.
+func (p *page) within(r *run) {
+	p.yield = template.HTML(r.out)
+	delete(p.scope.values, "yield")
+	r.restart()
+}
+
+// render renders one of a page's templates.
+func (e *Engine) render(r *run, p *page, name string) error {
+	data := p.scope.values
+	e.helpersFirst(data)
+	if p.scope.context != nil {
+		p.give(data)
+	} else {
+		delete(data, "contentType")
+		delete(data, "partialFeeder")
+	}
+	full := withEnding(name, p.contentType)
+	languages, _ := data["languages"].([]string)
+	f := p.templates.localized(full, languages)
+	if f == nil {
+		return fmt.Errorf("%s: could not find template %s", name, full)
+	}
+	if err := f.render(r); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if strings.Count(full, ".") > 1 {
+		return e.renderAgain(r, p, name, full)
+	}
+	return nil
+}
+
+// renderAgain renders what a template printed as a template, for each other ending that is plush's.
+func (e *Engine) renderAgain(r *run, p *page, name, full string) error {
+	for pass := 1; pass < e.passes(full) && rendersAgain(r.out); pass++ {
+		e.helpersFirst(p.scope.values)
+		text, err := plush.Render(string(r.out), p.scope.plushContext())
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		r.out = append(r.out[:0], text...)
+	}
+	return nil
+}
+
+// helpersFirst takes out of data what would hide a helper: the application's come before the page's
+// data, and plush's before a nil.
+func (e *Engine) helpersFirst(data render.Data) {
+	for name, value := range data {
+		if _, isHelper := e.helpers.all[name]; isHelper {
+			if _, own := e.own[name]; own || value == nil {
+				delete(data, name)
+			}
+		}
+	}
+}
+
+// render appends what the file renders to the output.
+func (f *file) render(r *run) (err error) {
+	var text string
+	switch {
+	case f.err != nil:
+		return f.err
+	case f.foreign:
+		text, err = plush.Render(f.source, r.scope.plushContext())
+	case f.template != nil:
+		text, err = f.template.Exec(r.scope.plushContext())
+	default:
+		return f.program.exec(r)
+	}
+	r.out = append(r.out, text...)
+	return err
 }
 
 // passes is how many times Buffalo renders a template of that name: once for each
@@ -127,8 +223,8 @@ func (e *Engine) passes(name string) (n int) {
 
 // rendersAgain is true when plush finds something to do in what it has rendered: a tag,
 // an escaped one, or the byte at which it stops.
-func rendersAgain(body string) bool {
-	return strings.Contains(body, "<%") || strings.Contains(body, `\<`) || strings.Contains(body, "\x00")
+func rendersAgain(body []byte) bool {
+	return bytes.Contains(body, []byte("<%")) || bytes.Contains(body, []byte(`\<`)) || bytes.IndexByte(body, 0) >= 0
 }
 
 // A partialHelper is the helper partial of an Engine.
@@ -154,10 +250,12 @@ func (e *Engine) partialIn(s *scope, name string, data map[string]any) (template
 	for key, value := range data {
 		own.set(key, value)
 	}
-	part, err := f.exec(e, own)
-	if err != nil {
+	r := newRun(e, own)
+	defer r.free()
+	if err := f.render(r); err != nil {
 		return "", err
 	}
+	part := string(r.out)
 	if ending := filepath.Ext(name); strings.Contains(contentType, "javascript") && ending != ".js" && ending != "" {
 		part = template.JSEscapeString(part)
 	}

@@ -26,14 +26,26 @@ type run struct {
 // runs are used again. What a run printed is gone when the next one begins.
 var runs = sync.Pool{New: func() any { return &run{line: new(int)} }}
 
+func newRun(e *Engine, s *scope) *run {
+	r := runs.Get().(*run)
+	r.engine, r.scope = e, s
+	return r
+}
+
+// restart begins the next template of a page.
+func (r *run) restart() {
+	r.out = r.out[:0]
+	if *r.line = 0; r.kept {
+		r.line, r.kept = new(int), false
+	}
+}
+
 func (r *run) free() {
 	if cap(r.out) > 1<<20 {
 		return // a page that large is rare
 	}
+	r.restart()
 	clear(r.late[:cap(r.late)])
-	if *r.line = 0; r.kept {
-		r.line = new(int)
-	}
 	*r = run{out: r.out[:0], late: r.late[:0], line: r.line}
 	runs.Put(r)
 }
@@ -145,29 +157,17 @@ func (r *run) print(v any) {
 	}
 }
 
+// escaped has what html/template writes for a byte; "" is the byte itself.
+var escaped = [256]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '"': "&#34;", '\'': "&#39;", 0: "\uFFFD"}
+
 // escape prints a string as html/template escapes it.
 func (r *run) escape(s string) {
 	from := 0
 	for i := 0; i < len(s); i++ {
-		var escaped string
-		switch s[i] {
-		case '&':
-			escaped = "&amp;"
-		case '<':
-			escaped = "&lt;"
-		case '>':
-			escaped = "&gt;"
-		case '"':
-			escaped = "&#34;"
-		case '\'':
-			escaped = "&#39;"
-		case 0:
-			escaped = "\uFFFD"
-		default:
-			continue
+		if e := escaped[s[i]]; e != "" {
+			r.out = append(append(r.out, s[from:i]...), e...)
+			from = i + 1
 		}
-		r.out = append(append(r.out, s[from:i]...), escaped...)
-		from = i + 1
 	}
 	r.out = append(r.out, s[from:]...)
 }

@@ -1,13 +1,17 @@
 package views
 
-import "github.com/gobuffalo/plush/v4"
+import (
+	"context"
+
+	"github.com/gobuffalo/plush/v4"
+)
 
 // A scope holds the values that a template sees. It has the rules of plush.Context, and costs nothing
 // until something is set in it: a context of plush looks for sixty helpers when it is made.
 type scope struct {
 	values  map[string]any // nil until something is set
 	outer   *scope         // nil: the page's
-	helpers *plush.Context // of a scope without an outer one: asked last
+	page    *page          // of the page's scope
 	context *plush.Context // made for a helper that needs one, or by a helper
 	nilled  bool           // a value was set to nil, which can hide a helper
 	loop    bool
@@ -32,7 +36,10 @@ func (s *scope) value(name string) any {
 			return v
 		}
 		if s.outer == nil {
-			return s.helpers.Value(name)
+			if s.page == nil {
+				return s.context.Value(name)
+			}
+			return s.page.value(name)
 		}
 	}
 }
@@ -85,6 +92,29 @@ func (s *scope) child(loop bool) *scope {
 	return c
 }
 
+// A helperSet has the helpers of every page: plush's, and the application's.
+type helperSet struct {
+	all     map[string]any
+	context *plush.Context // with the same, for helpers that need a context
+}
+
+func newHelperSet(all map[string]any) *helperSet {
+	return &helperSet{all, &plush.Context{Context: helperScope{context.Background(), all}}}
+}
+
+// A helperScope is asked last for a name, and keeps plush from copying each helper into each context.
+type helperScope struct {
+	context.Context
+	helpers map[string]any
+}
+
+func (s helperScope) Value(key any) any {
+	if name, ok := key.(string); ok {
+		return s.helpers[name]
+	}
+	return nil
+}
+
 // setsNil reports whether a name is nil in s or in the loops around it.
 func (s *scope) setsNil(name string) bool {
 	for ; s != nil; s = s.outer {
@@ -93,7 +123,7 @@ func (s *scope) setsNil(name string) bool {
 			return v == nil
 		}
 		if !s.loop {
-			return s.outer == nil && s.context == s.helpers // its values cannot be told from those around it
+			return s.outer == nil && s.page == nil // its values cannot be told from those around it
 		}
 	}
 	return false
@@ -110,16 +140,17 @@ func (s *scope) plushContext() *plush.Context {
 			s.values[s.keyName], s.values[s.valueName] = s.key, s.each
 			s.keyName, s.valueName = "", ""
 		}
-		outer := s.helpers
 		if s.outer != nil {
-			outer = s.outer.plushContext()
+			s.context = plush.NewContextWithOuter(s.values, s.outer.plushContext())
+		} else {
+			s.page.give(s.values)
+			s.context = plush.NewContextWithOuter(s.values, s.page.helpers.context)
 		}
-		s.context = plush.NewContextWithOuter(s.values, outer)
 	}
 	return s.context
 }
 
 // scopeOf returns the scope of a context that a helper made.
 func scopeOf(ctx *plush.Context) *scope {
-	return &scope{helpers: ctx, context: ctx, nilled: true}
+	return &scope{context: ctx, nilled: true}
 }

@@ -23,7 +23,6 @@
 package views
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -47,10 +46,10 @@ type Engine struct {
 	plush  map[string]bool // the endings that are plush's
 	custom bool            // the application finds its partials itself
 
-	// In a page, a name is looked up in three places: the application's helpers,
-	// the page's data, and plush's own helpers. scope has the first and the last.
-	helpers map[string]any
-	scope   *plush.Context
+	// In a page, a name is looked up in three places: the application's helpers, the page's data, and
+	// plush's own helpers. Own has the first, and helpers the first and the last.
+	own     map[string]any
+	helpers *helperSet
 	current atomic.Pointer[templates]
 }
 
@@ -63,7 +62,7 @@ func New(e *render.Engine, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine := &Engine{Engine: e, reload: o.Reload, helpers: own, plush: map[string]bool{}}
+	engine := &Engine{Engine: e, reload: o.Reload, own: own, plush: map[string]bool{}}
 	for ending, render := range e.TemplateEngines {
 		engine.plush[ending] = same(render, plush.BuffaloRenderer)
 	}
@@ -76,7 +75,7 @@ func New(e *render.Engine, o Options) (*Engine, error) {
 	if !engine.custom && same(all["partial"], plush.PartialHelper) {
 		all["partial"] = partialHelper(engine.partial)
 	}
-	engine.scope = &plush.Context{Context: helperScope{context.Background(), all}}
+	engine.helpers = newHelperSet(all)
 
 	t, err := load(engine, nil)
 	if err != nil {
@@ -84,20 +83,6 @@ func New(e *render.Engine, o Options) (*Engine, error) {
 	}
 	engine.current.Store(t)
 	return engine, t.err()
-}
-
-// A helperScope has the helpers of every page. It is asked last for a name, and keeps plush
-// from copying each helper into each context.
-type helperScope struct {
-	context.Context
-	helpers map[string]any
-}
-
-func (s helperScope) Value(key any) any {
-	if name, ok := key.(string); ok {
-		return s.helpers[name]
-	}
-	return nil
 }
 
 // Interpreted returns the templates that plush renders, with what the compiler lacks in each, such as
@@ -115,27 +100,29 @@ func (e *Engine) Interpreted() (names []string) {
 // HTML renders the named templates as text/html, each within the next; one alone
 // within the HTMLLayout.
 func (e *Engine) HTML(names ...string) render.Renderer {
-	pages := make([]string, len(names), len(names)+1)
-	for i, name := range names {
-		pages[i] = strings.TrimPrefix(name, "/")
+	if slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, "/") }) {
+		names = slices.Clone(names)
+		for i := range names {
+			names[i] = strings.TrimPrefix(names[i], "/")
+		}
 	}
-	return e.page("text/html; charset=utf-8", pages, e.HTMLLayout)
+	return e.template("text/html; charset=utf-8", names, e.HTMLLayout)
 }
 
 // JavaScript renders the named templates as application/javascript, one alone
 // within the JavaScriptLayout.
 func (e *Engine) JavaScript(names ...string) render.Renderer {
-	return e.page("application/javascript", names, e.JavaScriptLayout)
+	return e.template("application/javascript", names, e.JavaScriptLayout)
 }
 
 // Plain renders the named templates as text/plain, each within the next.
 func (e *Engine) Plain(names ...string) render.Renderer {
-	return e.page("text/plain; charset=utf-8", names, "")
+	return e.template("text/plain; charset=utf-8", names, "")
 }
 
 // Template renders the named templates as contentType, each within the next.
 func (e *Engine) Template(contentType string, names ...string) render.Renderer {
-	return e.page(contentType, names, "")
+	return e.template(contentType, names, "")
 }
 
 // templates gives the ones to render with.
