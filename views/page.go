@@ -138,8 +138,11 @@ func (p *page) within(r *run) {
 // render renders one of a page's templates.
 func (e *Engine) render(r *run, p *page, name string) error {
 	data := p.scope.values
-	e.helpersFirst(data)
-	if p.scope.context != nil {
+	for _, name := range e.ownNames { // as in Buffalo, an application's helper comes before the data
+		delete(data, name)
+	}
+	if p.scope.nilled = false; p.scope.context != nil {
+		p.scope.dropNils()
 		p.give(data)
 	} else {
 		delete(data, "contentType")
@@ -163,7 +166,10 @@ func (e *Engine) render(r *run, p *page, name string) error {
 // renderAgain renders what a template printed as a template, for each other ending that is plush's.
 func (e *Engine) renderAgain(r *run, p *page, name, full string) error {
 	for pass := 1; pass < e.passes(full) && rendersAgain(r.out); pass++ {
-		e.helpersFirst(p.scope.values)
+		for _, name := range e.ownNames {
+			delete(p.scope.values, name)
+		}
+		p.scope.dropNils()
 		text, err := plush.Render(string(r.out), p.scope.plushContext())
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -171,18 +177,6 @@ func (e *Engine) renderAgain(r *run, p *page, name, full string) error {
 		r.out = append(r.out[:0], text...)
 	}
 	return nil
-}
-
-// helpersFirst takes out of data what would hide a helper: the application's come before the page's
-// data, and plush's before a nil.
-func (e *Engine) helpersFirst(data render.Data) {
-	for name, value := range data {
-		if _, isHelper := e.helpers.all[name]; isHelper {
-			if _, own := e.own[name]; own || value == nil {
-				delete(data, name)
-			}
-		}
-	}
 }
 
 // render appends what the file renders to the output.

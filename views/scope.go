@@ -32,7 +32,7 @@ func (s *scope) value(name string) any {
 				return s.key
 			}
 		}
-		if v, ok := s.values[name]; ok {
+		if v, ok := s.values[name]; ok && (v != nil || s.page == nil || s.nilled) {
 			return v
 		}
 		if s.outer == nil {
@@ -45,7 +45,10 @@ func (s *scope) value(name string) any {
 }
 
 func (s *scope) set(name string, v any) {
-	s.nilled = s.nilled || v == nil
+	if v == nil && !s.nilled {
+		s.dropNils()
+		s.nilled = true
+	}
 	if s.context != nil {
 		s.context.Set(name, v)
 		return
@@ -64,6 +67,19 @@ func (s *scope) set(name string, v any) {
 		s.values = map[string]any{}
 	}
 	s.values[name] = v
+}
+
+// dropNils takes those nils out of a page's data that would hide one of plush's helpers. Only a nil that
+// a template sets hides one.
+func (s *scope) dropNils() {
+	if s.page == nil {
+		return
+	}
+	for name, v := range s.values {
+		if v == nil && s.page.helpers.all[name] != nil {
+			delete(s.values, name)
+		}
+	}
 }
 
 // turn sets the key and the value of a loop's next turn.
@@ -143,6 +159,9 @@ func (s *scope) plushContext() *plush.Context {
 		if s.outer != nil {
 			s.context = plush.NewContextWithOuter(s.values, s.outer.plushContext())
 		} else {
+			if !s.nilled {
+				s.dropNils()
+			}
 			s.page.give(s.values)
 			s.context = plush.NewContextWithOuter(s.values, s.page.helpers.context)
 		}

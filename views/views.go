@@ -47,10 +47,10 @@ type Engine struct {
 	custom bool            // the application finds its partials itself
 
 	// In a page, a name is looked up in three places: the application's helpers, the page's data, and
-	// plush's own helpers. Own has the first, and helpers the first and the last.
-	own     map[string]any
-	helpers *helperSet
-	current atomic.Pointer[templates]
+	// plush's own helpers. OwnNames has the first, and helpers the first and the last.
+	ownNames []string
+	helpers  *helperSet
+	current  atomic.Pointer[templates]
 }
 
 // New compiles the templates of e.TemplatesFS. Helpers that are added to e later are not seen.
@@ -62,7 +62,7 @@ func New(e *render.Engine, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine := &Engine{Engine: e, reload: o.Reload, own: own, plush: map[string]bool{}}
+	engine := &Engine{Engine: e, reload: o.Reload, plush: map[string]bool{}}
 	for ending, render := range e.TemplateEngines {
 		engine.plush[ending] = same(render, plush.BuffaloRenderer)
 	}
@@ -75,6 +75,7 @@ func New(e *render.Engine, o Options) (*Engine, error) {
 	if !engine.custom && same(all["partial"], plush.PartialHelper) {
 		all["partial"] = partialHelper(engine.partial)
 	}
+	engine.ownNames = slices.Collect(maps.Keys(own))
 	engine.helpers = newHelperSet(all)
 
 	t, err := load(engine, nil)
