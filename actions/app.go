@@ -49,6 +49,9 @@ func New(cfg config.Config) (*buffalo.App, error) {
 		return nil, err
 	}
 	logger := edge.NewLogger(cfg.Writer(), cfg.LogLevel, cfg.Production())
+	if site.broken != nil {
+		logger.Warn(site.broken)
+	}
 	cfg.Session.OnEvent = func(ctx context.Context, e session.Event) {
 		edge.LogSession(ctx, logger, e)
 		cfg.Metrics.Session(e)

@@ -40,22 +40,22 @@ func (s *site) layoutData(w http.ResponseWriter, req *http.Request, chosen strin
 	if !slices.Contains(w.Header()["Vary"], "Accept-Language") { // an error comes here twice
 		w.Header().Add("Vary", "Accept-Language")
 	}
-	words := s.words.Load()
-	language := words.Match(chosen, req.Header.Get("Accept-Language"))
+	language := s.words.Load().Match(chosen, req.Header.Get("Accept-Language"))
 	return map[string]any{
 		"languages": language.Names(), // for pages such as new.plush.de.html
 		"t":         language.Translate,
-		"choices":   words.Languages(),
 		"chosen":    chosen,
-		"inspector": !s.production,
 	}
 }
 
 // LanguageUpdate stores the language that the visitor chose, and redirects back.
 func LanguageUpdate(c buffalo.Context) error {
+	site, err := siteOf(c.Value("env").(string))
+	if err != nil {
+		return err
+	}
 	chosen := c.Request().PostForm.Get("language")
-	known := func(l *locales.Language) bool { return l.Code == chosen }
-	if !slices.ContainsFunc(c.Value("choices").([]*locales.Language), known) {
+	if !slices.ContainsFunc(site.languages(), func(l *locales.Language) bool { return l.Code == chosen }) {
 		return c.Error(http.StatusUnprocessableEntity, errors.New("there are no words in this language"))
 	}
 	c.Session().Set("lang", chosen)

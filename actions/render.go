@@ -3,6 +3,7 @@ package actions
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -39,6 +40,7 @@ type site struct {
 	pages      *views.Engine
 	words      atomic.Pointer[locales.Words]
 	files      public.Files
+	broken     error // what is wrong with a template, in development
 }
 
 var (
@@ -68,13 +70,25 @@ func newSite(production bool) (*site, error) {
 	s.pages, err = views.New(render.New(render.Options{
 		HTMLLayout:  "application.html",
 		TemplatesFS: pages,
-		Helpers:     render.Helpers{"asset": s.asset},
+		Helpers:     s.helpers(),
 	}), views.Options{Reload: !production})
 	if err != nil {
-		return nil, fmt.Errorf("the templates cannot be used:\n%w", err)
+		err = fmt.Errorf("the templates cannot be used: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
+	if production || s.pages == nil {
+		return s, err
+	}
+	s.broken = err // its page says so when it is shown
 	return s, nil
 }
+
+// helpers returns what every page has besides the helpers of plush and of Buffalo.
+func (s *site) helpers() render.Helpers {
+	return render.Helpers{"asset": s.asset, "choices": s.languages, "inspector": !s.production}
+}
+
+// languages returns those that a visitor can choose.
+func (s *site) languages() []*locales.Language { return s.words.Load().Languages() }
 
 // reload reads the words again, and logs those that are asked for and missing.
 func (s *site) reload(log buffalo.Logger) error {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"heroes/edge"
-	"heroes/locales"
 	"heroes/session"
 	"heroes/templates"
 
@@ -21,7 +20,7 @@ func (as *ActionSuite) Test_Pages_are_Buffalo_s_byte_for_byte() {
 	stock := render.New(render.Options{
 		HTMLLayout:  "application.html",
 		TemplatesFS: templates.Embedded(),
-		Helpers:     render.Helpers{"asset": site.asset},
+		Helpers:     site.helpers(),
 	})
 	hero := map[string]any{"name": `<b>Zoë</b> "<%= 1 %>"`, "alter_ego": `C:\\`, "catch_phrase": "字 & 'x'"}
 	type attribute struct{ Name, Text string }
@@ -58,9 +57,8 @@ func (as *ActionSuite) Test_Pages_are_Buffalo_s_byte_for_byte() {
 					data := render.Data{
 						"session": session, "flash": flash, "hero": hero, "wrong": wrong, "focus": "name",
 						"problem": edge.Problem{Status: 404, Title: "A title", Detail: "& a text"}, "details": "", "languages": []string{"de", "en-US"},
-						"inspector": len(wrong) == 0, "seen": seen, "copied": copied,
-						"choices": []*locales.Language{{Code: "<language.code>", Name: "English"}, {Code: "ar", Name: "<العربية>"}},
-						"t":       func(id string, _ ...any) string { return "<" + id + ">" },
+						"seen": seen, "copied": copied,
+						"t": func(id string, _ ...any) string { return "<" + id + ">" },
 					}
 					var want, got bytes.Buffer
 					as.NoError(stock.HTML(page).Render(&want, maps.Clone(data)), page)

@@ -48,23 +48,26 @@ func logRequests(l buffalo.Logger, next http.Handler) http.Handler {
 // LogSession writes a line for an event of a session. It is an error if a change was lost or the
 // session could not be loaded.
 func LogSession(ctx context.Context, l buffalo.Logger, e session.Event) {
-	l = l.WithField("session", string(e.Kind))
-	if e.ID != "" {
-		l = l.WithField("session_id", e.ID)
-	}
-	if id := RequestID(ctx); id != "" {
-		l = l.WithField("request_id", id)
-	}
+	level, message := slog.LevelDebug, "session"
 	switch e.Kind {
 	case session.Lost, session.Unreachable:
-		l.Error(e.Err)
+		level, message = slog.LevelError, e.Err.Error()
 	case session.Conflict:
-		l.Info(e.Err)
+		level, message = slog.LevelInfo, e.Err.Error()
 	case session.Rejected:
-		l.WithField("reason", string(e.Reason)).Info("the cookie of a session was refused")
-	default:
-		l.Debug("session")
+		level, message = slog.LevelInfo, "the cookie of a session was refused"
 	}
+	out := l.(logger).slog
+	if !out.Enabled(ctx, level) {
+		return
+	}
+	fields := []slog.Attr{slog.String("session", string(e.Kind))}
+	for _, field := range []slog.Attr{slog.String("session_id", e.ID), slog.String("request_id", RequestID(ctx)), slog.String("reason", string(e.Reason))} {
+		if field.Value.String() != "" {
+			fields = append(fields, field)
+		}
+	}
+	out.LogAttrs(ctx, level, message, fields...)
 }
 
 // A logger makes a slog.Logger a buffalo.Logger. Buffalo adds fields for every page but seldom

@@ -43,6 +43,7 @@ type Language struct {
 	Name string // in its own words
 	tag  language.Tag
 
+	names     []string
 	localizer *i18n.Localizer
 	plain     sync.Map // translations without arguments, by ID
 	missing   func(language, id string)
@@ -145,6 +146,7 @@ func newWords(bundle *i18n.Bundle, missing func(language, id string)) *Words {
 	for _, tag := range bundle.LanguageTags() {
 		l := &Language{tag: tag, localizer: i18n.NewLocalizer(bundle, tag.String()), missing: missing}
 		l.Code, l.Name = l.Translate("language.code"), l.Translate("language.name")
+		l.names = slices.Compact([]string{strings.ToLower(tag.String()), strings.ToLower(ownLanguage.String())})
 		w.languages = append(w.languages, l)
 	}
 	slices.SortFunc(w.languages, func(a, b *Language) int {
@@ -197,9 +199,7 @@ func known(accept string) string {
 
 // Names returns the names under which Buffalo looks for a localized page: the language and, last,
 // the application's own.
-func (l *Language) Names() []string {
-	return slices.Compact([]string{strings.ToLower(l.tag.String()), strings.ToLower(ownLanguage.String())})
-}
+func (l *Language) Names() []string { return l.names }
 
 // Translate returns the translation of an ID. Its arguments are a count, which chooses the plural
 // form and is {{.Count}} in it, and a map of other values, or one of the two. An ID without a

@@ -52,9 +52,12 @@ const (
 	fieldEnds
 )
 
+// maxContent is more than a content needs besides its values.
+const maxContent = 112
+
 // encode returns the sealed form, which the documentation of the package describes.
 func (c content) encode() []byte {
-	b := append(make([]byte, 0, 96+len(c.values)), c.id[:]...)
+	b := append(make([]byte, 0, maxContent+len(c.values)), c.id[:]...)
 	b = binary.AppendUvarint(b, uint64(c.created.UnixMilli()))
 	b = binary.AppendUvarint(b, uint64(max(0, c.used.UnixMilli()-c.created.UnixMilli())))
 	b = appendDuration(b, c.lifetime)

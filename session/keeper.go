@@ -90,7 +90,15 @@ func (k inCookie) load(_ context.Context, name, value string) (held, Reason, err
 // growth is how many characters the time of the last use can add to a cookie.
 const growth = 6
 
+// attributes is more than a cookie's attributes need besides its name, path and domain.
+const attributes = 200
+
 func (k inCookie) check(v *visit, p plan, encoded string) error {
+	c := v.newCookie(held{})
+	most := strict.EncodedLen(overhead+maxContent+len(encoded)) + len(c.Name) + len(c.Path) + len(c.Domain) + attributes
+	if most+growth <= MaxCookie {
+		return checkCookie(c)
+	}
 	_, _, err := k.prepare(v, p, encoded)
 	return err
 }
