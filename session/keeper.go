@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 )
 
@@ -94,13 +95,18 @@ const growth = 6
 const attributes = 200
 
 func (k inCookie) check(v *visit, p plan, encoded string) error {
-	c := v.newCookie(held{})
-	most := strict.EncodedLen(overhead+maxContent+len(encoded)) + len(c.Name) + len(c.Path) + len(c.Domain) + attributes
-	if most+growth <= MaxCookie {
+	if c := v.newCookie(held{}); fits(c, len(encoded)) {
 		return checkCookie(c)
 	}
 	_, _, err := k.prepare(v, p, encoded)
 	return err
+}
+
+// fits reports whether a cookie with values of that size is certainly small enough, so that its exact
+// size need not be known.
+func fits(c *http.Cookie, size int) bool {
+	most := strict.EncodedLen(overhead+maxContent+size) + len(c.Name) + len(c.Path) + len(c.Domain) + attributes
+	return most+growth <= MaxCookie
 }
 
 func (k inCookie) save(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
@@ -118,19 +124,23 @@ func (k inCookie) save(ctx context.Context, v *visit, p plan, encoded string) (h
 // prepare returns the session for the cookie and the bytes to seal, or nil if there is nothing to
 // seal. The error says why browsers would not keep the cookie.
 func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, plain []byte, err error) {
-	size := 0
 	if encoded != "" && p.save != none {
 		h.at = time.Now()
 		h.content = v.content(p, h.at)
 		h.values = encoded
 		plain = h.encode()
-		size = strict.EncodedLen(overhead + len(plain))
 	}
 	cookie := v.newCookie(h)
 	if err := checkCookie(cookie); err != nil {
 		return held{}, nil, err
 	}
-	size += len(cookie.String())
+	if fits(cookie, len(encoded)) {
+		return h, plain, nil
+	}
+	size := len(cookie.String())
+	if plain != nil {
+		size += strict.EncodedLen(overhead + len(plain))
+	}
 	if p.save >= write { // leave room, so that a later touch always fits
 		size += growth
 	}
