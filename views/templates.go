@@ -13,7 +13,9 @@ import (
 
 	"github.com/gobuffalo/plush/v4"
 	"github.com/gobuffalo/plush/v4/ast"
+	"github.com/gobuffalo/plush/v4/lexer"
 	"github.com/gobuffalo/plush/v4/parser"
+	"github.com/gobuffalo/plush/v4/token"
 	"golang.org/x/text/language"
 )
 
@@ -178,14 +180,35 @@ func (f *file) compile() (err error) {
 	return err
 }
 
-// parse parses a template. Plush's parser panics at some mistakes.
+// parse parses a template. Plush's parser panics at some mistakes, and reads for ever at a comment that
+// does not end.
 func parse(source string) (tree *ast.Program, err error) {
+	if line := openComment(source); line > 0 {
+		return nil, fmt.Errorf("line %d: the comment does not end: write %%> behind it", line)
+	}
 	defer func() {
 		if value := recover(); value != nil {
 			tree, err = nil, fmt.Errorf("plush cannot parse it: %v", value)
 		}
 	}()
 	return parser.Parse(source)
+}
+
+// openComment returns the line of a comment that does not end, or 0.
+func openComment(source string) (line int) {
+	if !strings.Contains(source, "<%#") {
+		return 0
+	}
+	l := lexer.New(source)
+	for t := l.NextToken(); t.Type != token.EOF; t = l.NextToken() {
+		switch {
+		case t.Type == token.C_START && line == 0:
+			line = t.LineNumber
+		case t.Type == token.E_END:
+			line = 0
+		}
+	}
+	return line
 }
 
 // alias registers the names under which Buffalo finds a file: page.plush.de-de.html as

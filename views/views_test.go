@@ -244,13 +244,18 @@ func Test_what_is_wrong_with_a_template_is_said_at_start_with_file_and_line(t *t
 	}
 }
 
-func Test_a_template_at_which_plush_s_parser_panics_is_named(t *testing.T) {
-	files := fstest.MapFS{"a.html": {Data: []byte(`<% [1, person().Name == null] %>`)}, "b.html": {Data: []byte("b")}}
-	engine, err := views.New(render.New(render.Options{TemplatesFS: files}), views.Options{})
-	require.ErrorContains(t, err, "a.html: plush cannot parse it: ")
-	var b bytes.Buffer
-	require.ErrorContains(t, engine.HTML("a.html").Render(&b, render.Data{}), "plush cannot parse it")
-	require.NoError(t, engine.HTML("b.html").Render(&b, render.Data{}))
+func Test_a_template_at_which_plush_s_parser_panics_or_hangs_is_named(t *testing.T) {
+	for source, says := range map[string]string{
+		"<% [1, person().Name == null] %>": "a.html: plush cannot parse it: ",
+		"<%# a comment %>\n<%# another":    "a.html: line 2: the comment does not end",
+	} {
+		files := fstest.MapFS{"a.html": {Data: []byte(source)}, "b.html": {Data: []byte("b")}}
+		engine, err := views.New(render.New(render.Options{TemplatesFS: files}), views.Options{})
+		require.ErrorContains(t, err, says)
+		var b bytes.Buffer
+		require.ErrorContains(t, engine.HTML("a.html").Render(&b, render.Data{}), says)
+		require.NoError(t, engine.HTML("b.html").Render(&b, render.Data{}))
+	}
 }
 
 func Test_Interpreted_names_what_plush_renders_and_why(t *testing.T) {
