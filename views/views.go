@@ -12,11 +12,16 @@
 // they do with Buffalo. For the same templates and data the output is identical, and so are errors.
 // No rendered text is kept.
 //
-// Plush renders what the compiler does not support, such as helpers with a block; Interpreted lists
-// those templates. One function literal (fn) anywhere leaves all templates to plush, for any of them
-// may call it. Buffalo renders a page twice that is asked for by both endings, page.plush.html, so
-// that a tag in its output is executed; so does this package. A page that is asked for as page.html
-// is rendered once. Pages of other template engines, such as Markdown's, are rendered by Buffalo.
+// Plush still renders what the compiler does not support, which is rare: an if or for whose value is
+// used, and a hash with one key twice. Interpreted lists such templates. One function literal (fn)
+// anywhere leaves all templates to plush, for any of them may call it.
+//
+// A helper with a block, such as form, gets a plush.HelperContext as ever. If its block fails, the
+// error that the helper sees names one call more than plush's; the page's error is plush's.
+//
+// Buffalo renders a page twice that is asked for by both endings, page.plush.html, so that a tag in its
+// output is executed; so does this package. A page that is asked for as page.html is rendered once.
+// Pages of other template engines, such as Markdown's, are rendered by Buffalo.
 //
 // A template that does not parse, or that asks for a partial which does not exist, is an error of New
 // that names its file and line. Its page fails when it is rendered.
