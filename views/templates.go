@@ -186,6 +186,9 @@ func parse(source string) (tree *ast.Program, err error) {
 	if line := openComment(source); line > 0 {
 		return nil, fmt.Errorf("line %d: the comment does not end: write %%> behind it", line)
 	}
+	if strings.Contains(source, "<%#") && strings.Contains(source, "\x00") { // plush reads on behind it, for ever
+		return nil, errors.New("there are a NUL byte and a comment: remove the byte")
+	}
 	defer func() {
 		if value := recover(); value != nil {
 			tree, err = nil, fmt.Errorf("plush cannot parse it: %v", value)

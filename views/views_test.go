@@ -191,21 +191,26 @@ func Test_pages_do_without_helpers_assets_and_templates(t *testing.T) {
 }
 
 func Test_many_goroutines_render_at_once(t *testing.T) {
+	files := os.DirFS("testdata/awkward")
 	for _, reload := range []bool{false, true} {
-		files := os.DirFS("testdata/awkward")
 		ours, err := views.New(stock(files, helpers()), views.Options{Reload: reload})
 		require.NoError(t, err)
-		var want bytes.Buffer
-		require.NoError(t, stock(files, helpers()).HTML("loops.html").Render(&want, data()))
-		shared := ours.HTML("loops.html")
+		want, shared := map[string]string{}, map[string]render.Renderer{}
+		for _, name := range []string{"loops.html", "helpers.plush.html", "escaping.html", "twice.plush.html"} {
+			var page bytes.Buffer
+			require.NoError(t, stock(files, helpers()).HTML(name).Render(&page, data()))
+			want[name], shared[name] = page.String(), ours.HTML(name)
+		}
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				for range 20 {
-					var got bytes.Buffer
-					if err := shared.Render(&got, data()); err != nil || got.String() != want.String() {
-						t.Error(err, got.String())
-						return
+				for range 10 {
+					for name, page := range shared {
+						var got bytes.Buffer
+						if err := page.Render(&got, data()); err != nil || got.String() != want[name] {
+							t.Error(name, err, got.String())
+							return
+						}
 					}
 				}
 			})
@@ -248,6 +253,7 @@ func Test_a_template_at_which_plush_s_parser_panics_or_hangs_is_named(t *testing
 	for source, says := range map[string]string{
 		"<% [1, person().Name == null] %>": "a.html: plush cannot parse it: ",
 		"<%# a comment %>\n<%# another":    "a.html: line 2: the comment does not end",
+		"<%!\x00!%>0<%#":                   "a.html: there are a NUL byte and a comment",
 	} {
 		files := fstest.MapFS{"a.html": {Data: []byte(source)}, "b.html": {Data: []byte("b")}}
 		engine, err := views.New(render.New(render.Options{TemplatesFS: files}), views.Options{})
