@@ -73,7 +73,7 @@ func newSite(production bool) (*site, error) {
 		Helpers:     s.helpers(),
 	}), views.Options{Reload: !production})
 	if err != nil {
-		err = fmt.Errorf("the templates cannot be used: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		err = fmt.Errorf("templates: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	if production || s.pages == nil {
 		return s, err
