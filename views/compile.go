@@ -41,10 +41,41 @@ const functionLiteral = "a function literal"
 func compile(tree *ast.Program) (p program, lacks string, partials []partialCall) {
 	c := &compiler{}
 	p = make(program, 0, len(tree.Statements))
-	for _, node := range tree.Statements {
+	for _, node := range joinText(tree.Statements) {
 		p = append(p, statement{node.T().LineNumber, c.statement(node)})
 	}
 	return p, c.lacks, c.partials
+}
+
+// joinText makes one statement of text that follows text, with nothing but comments between. Of the two
+// lines the later one counts.
+func joinText(statements []ast.Statement) (joined []ast.Statement) {
+	var last *ast.HTMLLiteral
+	for _, node := range statements {
+		s, ok := node.(*ast.ExpressionStatement)
+		if !ok {
+			joined, last = append(joined, node), nil
+			continue
+		}
+		switch e := s.Expression.(type) {
+		case *ast.HTMLLiteral:
+			text := &ast.HTMLLiteral{TokenAble: e.TokenAble, Value: e.Value}
+			if last != nil {
+				text.Value = last.Value + text.Value
+				joined = joined[:len(joined)-1]
+			}
+			joined, last = append(joined, &ast.ExpressionStatement{TokenAble: s.TokenAble, Expression: text}), text
+		case *ast.StringLiteral: // a comment
+			if last == nil {
+				joined = append(joined, node)
+			} else {
+				joined[len(joined)-1].(*ast.ExpressionStatement).TokenAble = s.TokenAble
+			}
+		default:
+			joined, last = append(joined, node), nil
+		}
+	}
+	return joined
 }
 
 func (c *compiler) unsupported(what string) {
@@ -109,7 +140,7 @@ func stopJumps(do step, keeps jump) step {
 // if the error is behind the block.
 func (c *compiler) block(node *ast.BlockStatement) step {
 	var steps []step
-	for _, statement := range node.Statements {
+	for _, statement := range joinText(node.Statements) {
 		line, do := statement.T().LineNumber, c.inBlock(statement)
 		steps = append(steps, func(r *run) error {
 			*r.line = line

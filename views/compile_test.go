@@ -169,7 +169,7 @@ func (w *writer) template(depth int) {
 	for range 1 + w.IntN(4) {
 		switch n := w.IntN(15); {
 		case n < 3 || depth <= 0:
-			w.WriteString(w.one("text", "<b>\n", " ", "\n\n", "&amp;", "'\""))
+			w.WriteString(w.one("text", "<%# a comment %>", "<b>\n", " ", "\n\n", "&amp;", "'\""))
 		case n < 6:
 			w.WriteString("<%= " + w.expression(2) + " %>")
 		case n == 6:
