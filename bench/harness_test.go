@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"heroes/bench/peers/pages"
+	"heroes/edge"
 )
 
 const printed = `Running 4s test @ http://127.0.0.1:1/success
@@ -202,6 +206,43 @@ func Test_harness_alike_allows_15_percent(t *testing.T) {
 		if err := alike(first, s.sizes); (err == nil) != s.ok {
 			t.Error(s.sizes, err)
 		}
+	}
+}
+
+func Test_harness_sameHeaders_compares_all_but_a_server_s_own(t *testing.T) {
+	first := ""
+	for _, c := range []struct {
+		h  http.Header
+		ok bool
+	}{
+		{http.Header{"Vary": {"A", "B"}, "X-Request-Id": {"1234"}, "Date": {"now"}}, true},
+		{http.Header{"Vary": {"A, B"}, "X-Request-Id": {"5678"}, "Content-Length": {"9"}, "Set-Cookie": {"a=1"}}, true},
+		{http.Header{"Vary": {"A, B"}, "X-Request-Id": {"567"}}, false},
+		{http.Header{"Vary": {"A"}, "X-Request-Id": {"1234"}}, false},
+		{http.Header{"Vary": {"A, B"}, "X-Request-Id": {"1234"}, "Server": {"x"}}, false},
+		{http.Header{}, false},
+	} {
+		if err := sameHeaders(&first, c.h); (err == nil) != c.ok {
+			t.Error(c.h, err)
+		}
+	}
+}
+
+// The check of a run sees what the session adds, too.
+func Test_harness_pages_have_the_headers_of_edge(t *testing.T) {
+	send := func(h http.Handler) string {
+		w, headers := httptest.NewRecorder(), ""
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		w.Header().Del("Vary") // edge has none: the language's and the session's
+		if err := sameHeaders(&headers, w.Header()); err != nil {
+			t.Error(err)
+		}
+		return headers
+	}
+	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	heroes := send(edge.Wrap(nothing, edge.NewLogger(io.Discard, slog.LevelWarn, true), true))
+	if peers := send(pages.WithHeaders(nothing)); peers != heroes {
+		t.Errorf("the peers send\n%s\nand Heroes\n%s", peers, heroes)
 	}
 }
 

@@ -177,11 +177,11 @@ func prepare(ctx context.Context, peers []*peer, dir string) error {
 // measure takes the peers in turn in each round, so that what else the machine does meets
 // them all.
 func measure(ctx context.Context, peers []*peer, s settings, dir string) error {
-	pages := &sizes{}
+	first := &example{}
 	for round := range s.rounds {
 		fmt.Printf("round %d of %d\n", round+1, s.rounds)
 		for _, p := range peers {
-			if err := p.round(ctx, s, dir, pages); err != nil {
+			if err := p.round(ctx, s, dir, first); err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
 			}
 		}

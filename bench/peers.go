@@ -17,6 +17,8 @@ type peer struct {
 	env     []string
 	against string // the peer that the ratios are taken to
 
+	ownHeaders bool // it stays as it comes, and does not send the headers of Heroes
+
 	server  *server
 	visitor browser // with a hero, whose flash is gone
 	first   browser // a first visit's: empty, or with the token that a form asks for
@@ -54,13 +56,13 @@ func allPeers() []*peer {
 	return []*peer{
 		{name: "Heroes", source: heroesSource, against: scsMemory},
 		{name: "Heroes, every request logged", source: heroesSource, env: []string{"LOG_LEVEL=info"}, against: scsMemory},
-		{name: stock, source: stockSource, against: scsMemory},
-		{name: stock + tuned, source: stockSource, against: scsMemory, env: []string{gogc}},
+		{name: stock, source: stockSource, against: scsMemory, ownHeaders: true},
+		{name: stock + tuned, source: stockSource, against: scsMemory, ownHeaders: true, env: []string{gogc}},
 		{name: scsMemory, source: scsSource, against: scsMemory},
 		{name: scsMemory + tuned, source: scsSource, against: scsMemory, env: []string{gogc}},
 		{name: "bare net/http", source: "./peers/bare", against: scsMemory,
 			env: []string{"HERO_NAME=" + heroName, "HERO_ALTER_EGO=" + heroAlterEgo, "HERO_CATCH_PHRASE=" + heroPhrase}},
-		{name: flask, needs: missingFlask, against: scsMemory,
+		{name: flask, needs: missingFlask, against: scsMemory, ownHeaders: true,
 			env:     []string{"PYTHONDONTWRITEBYTECODE=1"},
 			command: []string{"/usr/bin/gunicorn", "--workers", "2", "--bind", "127.0.0.1:PORT", "--chdir", folder, "app:app"}},
 		{name: "Heroes, Redis", source: heroesSource, store: redisStore, against: scsRedis,

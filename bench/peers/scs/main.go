@@ -67,7 +67,7 @@ func main() {
 		}
 		answer(pages.Success(w, page(m, r)))
 	})
-	handler := m.LoadAndSave(http.NewCrossOriginProtection().Handler(mux))
+	handler := pages.WithHeaders(m.LoadAndSave(http.NewCrossOriginProtection().Handler(mux)))
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), handler))
 }
 
