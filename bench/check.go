@@ -45,10 +45,11 @@ func (p *peer) check(first *example) error {
 	if err != nil || form.status != http.StatusOK || !strings.Contains(form.page, "<form") {
 		return fmt.Errorf("GET / is no form: %d %v", form.status, err)
 	}
+	p.first = browser{} // even where the form has brought a cookie: a session for each POST
 	if field := csrfField.FindStringSubmatch(form.page); field != nil {
 		v.token = html.UnescapeString(field[1])
+		p.first = v.clone()
 	}
-	p.first = v.clone()
 	if err := post(&v, p.server, " ", http.StatusUnprocessableEntity, ""); err != nil {
 		return err
 	}

@@ -185,6 +185,50 @@ func Test_harness_chart_is_XML_with_a_bar_for_each_figure(t *testing.T) {
 	}
 }
 
+// Some give a session to every visitor. The POST that is measured is of one who comes without.
+func Test_harness_check_keeps_a_visitor_with_a_hero_and_one_without_a_cookie(t *testing.T) {
+	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method + " " + r.URL.Path {
+		case "GET /":
+			http.SetCookie(w, &http.Cookie{Name: "visit", Value: "1"})
+			_ = pages.Form(w, http.StatusOK, pages.Page{})
+		case "POST /heroes":
+			if hero, wrong := pages.Read(r.PostFormValue); len(wrong) > 0 {
+				_ = pages.Form(w, http.StatusUnprocessableEntity, pages.Page{Hero: hero, Wrong: wrong})
+				return
+			}
+			http.SetCookie(w, &http.Cookie{Name: "hero", Value: "new"})
+			http.Redirect(w, r, "/success", http.StatusSeeOther)
+		case "GET /success":
+			cookie, err := r.Cookie("hero")
+			if err != nil {
+				http.Redirect(w, r, "/", http.StatusSeeOther)
+				return
+			}
+			p := pages.Page{Hero: pages.Hero{Name: heroName, AlterEgo: heroAlterEgo, CatchPhrase: heroPhrase}}
+			if cookie.Value == "new" {
+				p.Flash = heroName + " is registered."
+			}
+			http.SetCookie(w, &http.Cookie{Name: "hero", Value: "seen"})
+			_ = pages.Success(w, p)
+		}
+	})
+	p := &peer{server: at}
+	if err := p.check(&example{}); err != nil {
+		t.Fatal(err)
+	}
+	if p.first.cookies != nil || p.visitor.cookies["hero"] != "seen" {
+		t.Error(p.first, p.visitor)
+	}
+	if err := p.check(&example{headers: "of another"}); err == nil {
+		t.Error("it has other headers")
+	}
+	p.ownHeaders = true
+	if err := p.check(&example{headers: "of another"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func Test_harness_shown_wants_the_values_trimmed_and_escaped(t *testing.T) {
 	good := "<h1><bdi>Superman</bdi></h1> Clark &lt;Kent&gt; Up, up &amp; away!"
 	if err := shown(good); err != nil {

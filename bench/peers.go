@@ -38,6 +38,7 @@ const (
 // Heroes sets GOGC to 300 by itself. A peer runs as it comes, and once more with the same.
 const (
 	stock = "stock Buffalo"
+	fiber = "fiber"
 	flask = "Flask, gunicorn"
 	gogc  = "GOGC=300"
 	tuned = ", " + gogc
@@ -47,6 +48,7 @@ const (
 	heroesSource = "../cmd/app"
 	stockSource  = "./peers/stock"
 	scsSource    = "./peers/scs"
+	fiberSource  = "./peers/fiber"
 )
 
 // allPeers is what can be measured, in the order of the table. The first one's pages are
@@ -60,6 +62,8 @@ func allPeers() []*peer {
 		{name: stock + tuned, source: stockSource, against: scsMemory, ownHeaders: true, env: []string{gogc}},
 		{name: scsMemory, source: scsSource, against: scsMemory},
 		{name: scsMemory + tuned, source: scsSource, against: scsMemory, env: []string{gogc}},
+		{name: fiber, source: fiberSource, against: scsMemory},
+		{name: fiber + tuned, source: fiberSource, against: scsMemory, env: []string{gogc}},
 		{name: "bare net/http", source: "./peers/bare", against: scsMemory,
 			env: []string{"HERO_NAME=" + heroName, "HERO_ALTER_EGO=" + heroAlterEgo, "HERO_CATCH_PHRASE=" + heroPhrase}},
 		{name: flask, needs: missingFlask, against: scsMemory, ownHeaders: true,

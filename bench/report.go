@@ -30,7 +30,7 @@ func report(peers []*peer, left []string, s settings, machine string) string {
 // comparisons sets Heroes beside the applications that it could take the place of.
 func comparisons(peers []*peer) (sentences []string) {
 	heroes := find(peers, "Heroes")
-	for _, name := range []string{stock, stock + tuned, scsMemory + tuned, flask} {
+	for _, name := range []string{stock, stock + tuned, scsMemory + tuned, fiber, flask} {
 		other := find(peers, name)
 		if heroes == nil || other == nil {
 			continue
@@ -49,21 +49,22 @@ How it was measured:
 - In each round each server is started anew, checked, warmed for a second and driven on the same machine with
   %[1]swrk --threads 2 --connections %[4]d --duration %[3]s%[1]s, first with GET, then with POST. The others are not running.
 - "To scs" is the ratio to net/http + scs with the same store.
-- The page has the same markup everywhere. net/http sends it with the headers of Heroes: a new X-Request-Id, a
-  Content-Security-Policy and nine more. Stock Buffalo and Flask send their own, as they come. scs adds another
+- The page has the same markup everywhere. net/http and fiber send it with the headers of Heroes: a new X-Request-Id, a
+  Content-Security-Policy and eight more. Stock Buffalo and Flask send their own, as they come. scs adds another
   Cache-Control where it sets a cookie.
 - GET has the cookie of a visitor with a hero. POST is a first visit's, without a cookie; stock Buffalo's brings the
   token, and the cookie, that its form asks for.
-- The servers log warnings alone, and Flask and scs nothing of a request. "Every request logged" is Heroes with
-  %[1]sLOG_LEVEL=info%[1]s, into a file.
+- The servers log warnings alone, and Flask, scs and fiber nothing of a request. "Every request logged" is
+  Heroes with %[1]sLOG_LEVEL=info%[1]s, into a file.
 - Each server runs as it comes. Heroes sets %[1]sGOGC%[1]s to 300 by itself, where Go's own is 100; the rows that say so
   show its peers with the same.
 - Heroes limits the age and the idle time of a session, and seals it in each store. scs limits the age alone and seals
-  nothing. Flask and stock Buffalo sign.
+  nothing. fiber limits the idle time alone and seals nothing; it gives every visitor a session, and with every answer
+  it stores the session and sends the cookie. Flask and stock Buffalo sign.
 - Flask runs as %[1]sgunicorn --workers 2%[1]s with its standard workers, which end the connection after each answer.
 - The first page's time is the median of 5 starts, from the start of the program to the first answer to GET /.
-- Memory is the most that was resident in the last round: under GET, and in the whole round. scs in memory keeps the
-  sessions that POST makes. gunicorn's is the sum of its three processes, and what they share counts three times.
+- Memory is the most that was resident in the last round: under GET, and in the whole round. scs in memory and fiber
+  keep the sessions that POST makes. gunicorn's is the sum of its three processes, and what they share counts three times.
 `, "`", s.rounds, s.duration, s.connections)
 }
 

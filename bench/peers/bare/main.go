@@ -34,7 +34,7 @@ func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { write(w, http.StatusOK, form) })
 	mux.HandleFunc("POST /heroes", func(w http.ResponseWriter, r *http.Request) {
-		if _, wrong := pages.Read(r); len(wrong) > 0 {
+		if _, wrong := pages.Read(r.PostFormValue); len(wrong) > 0 {
 			write(w, http.StatusUnprocessableEntity, form)
 			return
 		}
