@@ -102,6 +102,9 @@ func success(v *browser, s *server) (a answer, err error) {
 		if err != nil || a.status != http.StatusOK {
 			return a, fmt.Errorf("GET /success is answered with %d: %v", a.status, err)
 		}
+		if kind := a.header.Get("Content-Type"); kind != "text/html; charset=utf-8" {
+			return a, fmt.Errorf("GET /success is answered with %q", kind)
+		}
 		if n := strings.Count(isolates.Replace(a.page), flash); n != flashes {
 			return a, fmt.Errorf("GET /success shows the flash %d times at visit %d", n, visit+1)
 		}

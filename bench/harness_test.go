@@ -127,6 +127,44 @@ func Test_harness_choose_names_what_it_leaves_out(t *testing.T) {
 	}
 }
 
+func Test_harness_limit_has_room_for_a_whole_run(t *testing.T) {
+	s, err := read(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	each := time.Second + 2*s.duration + 2*time.Second // warmed, GET and POST, started and checked
+	if whole := 3*time.Minute + time.Duration(s.rounds*len(allPeers()))*each; whole > limit {
+		t.Errorf("a whole run with its builds may take %s", whole)
+	}
+}
+
+// What is said of the rows with and without GOGC, and of the plain page, is so for all.
+func Test_harness_peers_have_a_row_for_each_way_to_run(t *testing.T) {
+	peers, env := map[string]*peer{}, map[string]string{}
+	for _, p := range allPeers() {
+		if peers[p.name] != nil {
+			t.Errorf("%s is there twice", p.name)
+		}
+		peers[p.name], env[p.name] = p, strings.Join(p.environment(), " ")
+	}
+	for _, name := range []string{stock, scsMemory, scsMemory + plainPage, fiber, "bare net/http", scsRedis, scsPostgres} {
+		if peers[name] == nil || strings.Contains(env[name], gogc) || env[name+tuned] != env[name]+" "+gogc {
+			t.Errorf("%s: %q, and with GOGC %q", name, env[name], env[name+tuned])
+		}
+	}
+	for _, name := range []string{stock, scsMemory, fiber, flask} {
+		p := peers[name+plainPage]
+		if peers[name].plain || p == nil || !p.plain || !p.ownHeaders || env[p.name] != env[name]+" PLAIN=true" {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	for name, p := range peers {
+		if own := p.plain || strings.HasPrefix(name, stock) || strings.HasPrefix(name, flask); p.ownHeaders != own {
+			t.Errorf("%s has headers of its own: %v", name, p.ownHeaders)
+		}
+	}
+}
+
 func Test_harness_environment_later_settings_count(t *testing.T) {
 	cmd := exec.Command("/usr/bin/env")
 	cmd.Env = (&peer{env: []string{"LOG_LEVEL=info"}}).environment()

@@ -48,7 +48,7 @@ func (p *peer) round(ctx context.Context, s settings, dir string, first *example
 		return err
 	}
 	p.get, p.p99, p.post = append(p.get, get.rate()), append(p.p99, get.p99), append(p.post, post.rate())
-	fmt.Printf("  %-30s GET %7.0f/s  POST %7.0f/s\n", p.name, get.rate(), post.rate())
+	fmt.Printf("  %-36s GET %7.0f/s  POST %7.0f/s\n", p.name, get.rate(), post.rate())
 	return nil
 }
 

@@ -15,7 +15,10 @@ import (
 
 func main() {
 	app := fiber.New()
-	app.Use(withHeaders, session.New(session.Config{CookieSameSite: "Lax", CookieHTTPOnly: true}))
+	if !pages.Plain {
+		app.Use(withHeaders)
+	}
+	app.Use(session.New(session.Config{CookieSameSite: "Lax", CookieHTTPOnly: true}))
 	app.Get("/", func(c fiber.Ctx) error {
 		return form(c, http.StatusOK, page(c))
 	})

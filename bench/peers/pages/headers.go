@@ -36,8 +36,12 @@ func Headers(private bool, set func(name string, values []string)) {
 	}
 }
 
-// WithHeaders sets them with net/http. Private is what follows a cookie or a form.
+// WithHeaders sets them with net/http, but for the plain pages. Private is what follows a cookie
+// or a form.
 func WithHeaders(next http.Handler) http.Handler {
+	if Plain {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		Headers(r.Method == http.MethodPost || r.Header["Cookie"] != nil, func(name string, values []string) { h[name] = values })

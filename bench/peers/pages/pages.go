@@ -6,18 +6,29 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"os"
 	"strings"
 	"unicode/utf8"
 )
 
-//go:embed *.html
+//go:embed *.html plain/*.html
 var files embed.FS
+
+// Plain is true for the lesson's bare pages, without a layout and without the headers of Heroes.
+var Plain = os.Getenv("PLAIN") == "true"
 
 // The pages themselves, which show a Page.
 var (
-	FormPage    = template.Must(template.ParseFS(files, "layout.html", "form.html"))
-	SuccessPage = template.Must(template.ParseFS(files, "layout.html", "success.html"))
+	FormPage    = parse("form.html")
+	SuccessPage = parse("success.html")
 )
+
+func parse(name string) *template.Template {
+	if Plain {
+		return template.Must(template.ParseFS(files, "plain/"+name))
+	}
+	return template.Must(template.ParseFS(files, "layout.html", name)) // which runs the layout
+}
 
 // Hero is what the form posts.
 type Hero struct {
