@@ -178,16 +178,23 @@ func measured() []*peer {
 		{name: "Heroes", against: scsMemory, get: []float64{800, 1000, 1200}, post: []float64{500}, p99: []float64{2}, starts: []float64{50}, memGet: 20 << 20, memAt: 21 << 20},
 		{name: "stock Buffalo", against: scsMemory, get: []float64{200}, post: []float64{250}},
 		{name: scsMemory, against: scsMemory, get: []float64{2000}, post: []float64{1000}},
+		{name: scsMemory + plainPage, against: scsMemory, get: []float64{4000}, post: []float64{1000}},
+		{name: fiber, against: scsMemory, get: []float64{5000}, post: []float64{1000}},
 		{name: "a & <b>", against: scsRedis, get: []float64{1}, post: []float64{1}},
+		{name: scsPostgres, against: scsPostgres, get: []float64{10}, post: []float64{10}},
 	}
 }
 
 func Test_harness_report(t *testing.T) {
 	got := report(measured(), []string{"Flask, gunicorn: missing"}, settings{rounds: 3, duration: 4 * time.Second, connections: 32}, "2 cores")
 	for _, want := range []string{
-		"| Heroes | 1,000/s | 0.50 | 2.0 ms | 500/s | 0.50 | 50 ms | 20 MB | 21 MB |",
-		"| a & <b> | 1/s |  |", // without its scs there is no ratio
+		"| Heroes | 1,000/s | 0.50 | 0.25 | 2.0 ms | 500/s | 0.50 | 50 ms | 20 MB | 21 MB |",
+		"| net/http + scs, plain page | 4,000/s | 2.00 | 1.00 |",
+		"| a & <b> | 1/s |  |  |",                         // without its scs there is no ratio
+		"| net/http + scs, PostgreSQL | 10/s | 1.00 |  |", // a plain page has its sessions in memory
 		"Heroes beside stock Buffalo: 5 times the pages, 2 times the posts.",
+		"Heroes beside net/http + scs, plain page: 0.25 times the pages, 0.5 times the posts.",
+		"Heroes beside fiber: 0.2 times the pages, 0.5 times the posts.",
 		"Left out: Flask, gunicorn: missing.",
 		"2 cores",
 		"-duration 4s -connections 32",
@@ -198,6 +205,21 @@ func Test_harness_report(t *testing.T) {
 	}
 	if strings.Contains(got, "beside Flask") {
 		t.Error("Flask was left out")
+	}
+}
+
+func Test_harness_report_without_the_plain_page_has_no_ratio_to_it(t *testing.T) {
+	got := report(measured()[:3], nil, settings{rounds: 3, duration: 4 * time.Second, connections: 32}, "2 cores")
+	if want := "| Heroes | 1,000/s | 0.50 |  | 2.0 ms |"; !strings.Contains(got, want) {
+		t.Errorf("%q is not in\n%s", want, got)
+	}
+}
+
+func Test_harness_chart_has_room_for_each_name(t *testing.T) {
+	for _, p := range allPeers() {
+		if width := 8 * len(p.name); width > labels { // 8 is that of a wide font
+			t.Errorf("%s: about %d of %d", p.name, width, labels)
+		}
 	}
 }
 
