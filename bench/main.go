@@ -65,9 +65,10 @@ func read(args []string) (s settings, err error) {
 	return s, nil
 }
 
-// runWithin ends what it started when the time is over and when it is interrupted, too.
+// runWithin ends what it started when the time is over and when it is interrupted, too. So it does
+// when what reads its output has ended, such as head.
 func runWithin(limit time.Duration, s settings) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done within %s: try fewer -rounds or -only", limit))
 	defer cancel()
