@@ -8,7 +8,7 @@ import (
 
 const (
 	rowHeight = 46
-	labels    = 230 // the width of the names
+	labels    = 300 // the width of the names
 	bars      = 530 // the width of the longest bar
 )
 

@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -14,7 +16,13 @@ const (
 	heroPhrase   = "Up, up & away!"
 )
 
-// sizes are those of the first peer's pages, which the others' are compared with.
+// An example is what the first peer has shown and sent, which the others' are compared with.
+type example struct {
+	sizes
+	headers string
+}
+
+// sizes are those of the pages, in bytes.
 type sizes struct {
 	form, success int
 }
@@ -27,7 +35,7 @@ var (
 
 // check walks through the lesson and says what a peer does otherwise. It keeps a browser
 // whose hero is stored and whose flash is gone, and one at a first visit.
-func (p *peer) check(pages *sizes) error {
+func (p *peer) check(first *example) error {
 	v := browser{}
 	if err := withoutHero(&v, p.server); err != nil {
 		return err
@@ -37,10 +45,11 @@ func (p *peer) check(pages *sizes) error {
 	if err != nil || form.status != http.StatusOK || !strings.Contains(form.page, "<form") {
 		return fmt.Errorf("GET / is no form: %d %v", form.status, err)
 	}
+	p.first = browser{} // even where the form has brought a cookie: a session for each POST
 	if field := csrfField.FindStringSubmatch(form.page); field != nil {
 		v.token = html.UnescapeString(field[1])
+		p.first = v.clone()
 	}
-	p.first = v.clone()
 	if err := post(&v, p.server, " ", http.StatusUnprocessableEntity, ""); err != nil {
 		return err
 	}
@@ -48,12 +57,17 @@ func (p *peer) check(pages *sizes) error {
 	if err := post(&v, p.server, " "+heroName+" ", http.StatusSeeOther, "/success"); err != nil {
 		return err
 	}
-	page, err := success(&v, p.server)
+	success, err := success(&v, p.server)
 	if err != nil {
 		return err
 	}
-	if err := alike(pages, sizes{withoutToken(form.page), withoutToken(page)}); err != nil {
+	if err := alike(&first.sizes, sizes{withoutToken(form.page), withoutToken(success.page)}); err != nil {
 		return err
+	}
+	if !p.ownHeaders {
+		if err := sameHeaders(&first.headers, success.header); err != nil {
+			return err
+		}
 	}
 	p.visitor = v
 	return nil
@@ -81,22 +95,24 @@ func post(v *browser, s *server, name string, status int, location string) error
 }
 
 // success looks at the page twice, with the flash and without, and gives the second one.
-func success(v *browser, s *server) (page string, err error) {
+func success(v *browser, s *server) (a answer, err error) {
 	flash := html.EscapeString(heroName + " is registered.")
 	for visit, flashes := range []int{1, 0} {
-		a, err := v.visit(s, "GET", "/success", nil)
+		a, err = v.visit(s, "GET", "/success", nil)
 		if err != nil || a.status != http.StatusOK {
-			return "", fmt.Errorf("GET /success is answered with %d: %v", a.status, err)
+			return a, fmt.Errorf("GET /success is answered with %d: %v", a.status, err)
+		}
+		if kind := a.header.Get("Content-Type"); kind != "text/html; charset=utf-8" {
+			return a, fmt.Errorf("GET /success is answered with %q", kind)
 		}
 		if n := strings.Count(isolates.Replace(a.page), flash); n != flashes {
-			return "", fmt.Errorf("GET /success shows the flash %d times at visit %d", n, visit+1)
+			return a, fmt.Errorf("GET /success shows the flash %d times at visit %d", n, visit+1)
 		}
 		if err := shown(a.page); err != nil {
-			return "", err
+			return a, err
 		}
-		page = a.page
 	}
-	return page, nil
+	return a, nil
 }
 
 // shown says which value is missing on the page, trimmed and escaped, or is there as typed.
@@ -129,6 +145,30 @@ func alike(first *sizes, s sizes) error {
 		if page.size*100 < page.other*85 || page.size*100 > page.other*115 {
 			return fmt.Errorf("GET %s has %d bytes, and the first peer's %d: they are to be alike", page.path, page.size, page.other)
 		}
+	}
+	return nil
+}
+
+// sameHeaders keeps the headers of the first peer, and refuses others. An ID has to be as long.
+// Left out are what a server adds by itself, and the cookie, which some send with every answer.
+func sameHeaders(first *string, h http.Header) error {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		value := strings.Join(h[name], ", ")
+		switch name {
+		case "Date", "Content-Length", "Set-Cookie":
+			continue
+		case "X-Request-Id":
+			value = fmt.Sprintf("%d characters", len(value))
+		}
+		lines = append(lines, name+": "+value)
+	}
+	got := strings.Join(lines, "\n")
+	if *first == "" {
+		*first = got
+	}
+	if got != *first {
+		return fmt.Errorf("GET /success has the headers\n%s\nand the first peer's\n%s\nthey are to be the same", got, *first)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"heroes/bench/peers/pages"
+	"heroes/edge"
 )
 
 const printed = `Running 4s test @ http://127.0.0.1:1/success
@@ -123,6 +127,44 @@ func Test_harness_choose_names_what_it_leaves_out(t *testing.T) {
 	}
 }
 
+func Test_harness_limit_has_room_for_a_whole_run(t *testing.T) {
+	s, err := read(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	each := time.Second + 2*s.duration + 2*time.Second // warmed, GET and POST, started and checked
+	if whole := 3*time.Minute + time.Duration(s.rounds*len(allPeers()))*each; whole > limit {
+		t.Errorf("a whole run with its builds may take %s", whole)
+	}
+}
+
+// What is said of the rows with and without GOGC, and of the plain page, is so for all.
+func Test_harness_peers_have_a_row_for_each_way_to_run(t *testing.T) {
+	peers, env := map[string]*peer{}, map[string]string{}
+	for _, p := range allPeers() {
+		if peers[p.name] != nil {
+			t.Errorf("%s is there twice", p.name)
+		}
+		peers[p.name], env[p.name] = p, strings.Join(p.environment(), " ")
+	}
+	for _, name := range []string{stock, scsMemory, scsMemory + plainPage, fiber, "bare net/http", scsRedis, scsPostgres} {
+		if peers[name] == nil || strings.Contains(env[name], gogc) || env[name+tuned] != env[name]+" "+gogc {
+			t.Errorf("%s: %q, and with GOGC %q", name, env[name], env[name+tuned])
+		}
+	}
+	for _, name := range []string{stock, scsMemory, fiber, flask} {
+		p := peers[name+plainPage]
+		if peers[name].plain || p == nil || !p.plain || !p.ownHeaders || env[p.name] != env[name]+" PLAIN=true" {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	for name, p := range peers {
+		if own := p.plain || strings.HasPrefix(name, stock) || strings.HasPrefix(name, flask); p.ownHeaders != own {
+			t.Errorf("%s has headers of its own: %v", name, p.ownHeaders)
+		}
+	}
+}
+
 func Test_harness_environment_later_settings_count(t *testing.T) {
 	cmd := exec.Command("/usr/bin/env")
 	cmd.Env = (&peer{env: []string{"LOG_LEVEL=info"}}).environment()
@@ -136,16 +178,23 @@ func measured() []*peer {
 		{name: "Heroes", against: scsMemory, get: []float64{800, 1000, 1200}, post: []float64{500}, p99: []float64{2}, starts: []float64{50}, memGet: 20 << 20, memAt: 21 << 20},
 		{name: "stock Buffalo", against: scsMemory, get: []float64{200}, post: []float64{250}},
 		{name: scsMemory, against: scsMemory, get: []float64{2000}, post: []float64{1000}},
+		{name: scsMemory + plainPage, against: scsMemory, get: []float64{4000}, post: []float64{1000}},
+		{name: fiber, against: scsMemory, get: []float64{5000}, post: []float64{1000}},
 		{name: "a & <b>", against: scsRedis, get: []float64{1}, post: []float64{1}},
+		{name: scsPostgres, against: scsPostgres, get: []float64{10}, post: []float64{10}},
 	}
 }
 
 func Test_harness_report(t *testing.T) {
 	got := report(measured(), []string{"Flask, gunicorn: missing"}, settings{rounds: 3, duration: 4 * time.Second, connections: 32}, "2 cores")
 	for _, want := range []string{
-		"| Heroes | 1,000/s | 0.50 | 2.0 ms | 500/s | 0.50 | 50 ms | 20 MB | 21 MB |",
-		"| a & <b> | 1/s |  |", // without its scs there is no ratio
+		"| Heroes | 1,000/s | 0.50 | 0.25 | 2.0 ms | 500/s | 0.50 | 50 ms | 20 MB | 21 MB |",
+		"| net/http + scs, plain page | 4,000/s | 2.00 | 1.00 |",
+		"| a & <b> | 1/s |  |  |",                         // without its scs there is no ratio
+		"| net/http + scs, PostgreSQL | 10/s | 1.00 |  |", // a plain page has its sessions in memory
 		"Heroes beside stock Buffalo: 5 times the pages, 2 times the posts.",
+		"Heroes beside net/http + scs, plain page: 0.25 times the pages, 0.5 times the posts.",
+		"Heroes beside fiber: 0.2 times the pages, 0.5 times the posts.",
 		"Left out: Flask, gunicorn: missing.",
 		"2 cores",
 		"-duration 4s -connections 32",
@@ -156,6 +205,21 @@ func Test_harness_report(t *testing.T) {
 	}
 	if strings.Contains(got, "beside Flask") {
 		t.Error("Flask was left out")
+	}
+}
+
+func Test_harness_report_without_the_plain_page_has_no_ratio_to_it(t *testing.T) {
+	got := report(measured()[:3], nil, settings{rounds: 3, duration: 4 * time.Second, connections: 32}, "2 cores")
+	if want := "| Heroes | 1,000/s | 0.50 |  | 2.0 ms |"; !strings.Contains(got, want) {
+		t.Errorf("%q is not in\n%s", want, got)
+	}
+}
+
+func Test_harness_chart_has_room_for_each_name(t *testing.T) {
+	for _, p := range allPeers() {
+		if width := 8 * len(p.name); width > labels { // 8 is that of a wide font
+			t.Errorf("%s: about %d of %d", p.name, width, labels)
+		}
 	}
 }
 
@@ -181,6 +245,50 @@ func Test_harness_chart_is_XML_with_a_bar_for_each_figure(t *testing.T) {
 	}
 }
 
+// Some give a session to every visitor. The POST that is measured is of one who comes without.
+func Test_harness_check_keeps_a_visitor_with_a_hero_and_one_without_a_cookie(t *testing.T) {
+	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method + " " + r.URL.Path {
+		case "GET /":
+			http.SetCookie(w, &http.Cookie{Name: "visit", Value: "1"})
+			_ = pages.Form(w, http.StatusOK, pages.Page{})
+		case "POST /heroes":
+			if hero, wrong := pages.Read(r.PostFormValue); len(wrong) > 0 {
+				_ = pages.Form(w, http.StatusUnprocessableEntity, pages.Page{Hero: hero, Wrong: wrong})
+				return
+			}
+			http.SetCookie(w, &http.Cookie{Name: "hero", Value: "new"})
+			http.Redirect(w, r, "/success", http.StatusSeeOther)
+		case "GET /success":
+			cookie, err := r.Cookie("hero")
+			if err != nil {
+				http.Redirect(w, r, "/", http.StatusSeeOther)
+				return
+			}
+			p := pages.Page{Hero: pages.Hero{Name: heroName, AlterEgo: heroAlterEgo, CatchPhrase: heroPhrase}}
+			if cookie.Value == "new" {
+				p.Flash = heroName + " is registered."
+			}
+			http.SetCookie(w, &http.Cookie{Name: "hero", Value: "seen"})
+			_ = pages.Success(w, p)
+		}
+	})
+	p := &peer{server: at}
+	if err := p.check(&example{}); err != nil {
+		t.Fatal(err)
+	}
+	if p.first.cookies != nil || p.visitor.cookies["hero"] != "seen" {
+		t.Error(p.first, p.visitor)
+	}
+	if err := p.check(&example{headers: "of another"}); err == nil {
+		t.Error("it has other headers")
+	}
+	p.ownHeaders = true
+	if err := p.check(&example{headers: "of another"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func Test_harness_shown_wants_the_values_trimmed_and_escaped(t *testing.T) {
 	good := "<h1><bdi>Superman</bdi></h1> Clark &lt;Kent&gt; Up, up &amp; away!"
 	if err := shown(good); err != nil {
@@ -202,6 +310,43 @@ func Test_harness_alike_allows_15_percent(t *testing.T) {
 		if err := alike(first, s.sizes); (err == nil) != s.ok {
 			t.Error(s.sizes, err)
 		}
+	}
+}
+
+func Test_harness_sameHeaders_compares_all_but_a_server_s_own(t *testing.T) {
+	first := ""
+	for _, c := range []struct {
+		h  http.Header
+		ok bool
+	}{
+		{http.Header{"Vary": {"A", "B"}, "X-Request-Id": {"1234"}, "Date": {"now"}}, true},
+		{http.Header{"Vary": {"A, B"}, "X-Request-Id": {"5678"}, "Content-Length": {"9"}, "Set-Cookie": {"a=1"}}, true},
+		{http.Header{"Vary": {"A, B"}, "X-Request-Id": {"567"}}, false},
+		{http.Header{"Vary": {"A"}, "X-Request-Id": {"1234"}}, false},
+		{http.Header{"Vary": {"A, B"}, "X-Request-Id": {"1234"}, "Server": {"x"}}, false},
+		{http.Header{}, false},
+	} {
+		if err := sameHeaders(&first, c.h); (err == nil) != c.ok {
+			t.Error(c.h, err)
+		}
+	}
+}
+
+// The check of a run sees what the session adds, too.
+func Test_harness_pages_have_the_headers_of_edge(t *testing.T) {
+	send := func(h http.Handler) string {
+		w, headers := httptest.NewRecorder(), ""
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		w.Header().Del("Vary") // edge has none: the language's and the session's
+		if err := sameHeaders(&headers, w.Header()); err != nil {
+			t.Error(err)
+		}
+		return headers
+	}
+	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	heroes := send(edge.Wrap(nothing, edge.NewLogger(io.Discard, slog.LevelWarn, true), true))
+	if peers := send(pages.WithHeaders(nothing)); peers != heroes {
+		t.Errorf("the peers send\n%s\nand Heroes\n%s", peers, heroes)
 	}
 }
 

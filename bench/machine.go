@@ -57,6 +57,7 @@ func modules(peers []*peer) (versions []string) {
 		{"github.com/gobuffalo/buffalo", "Buffalo"},
 		{"github.com/gobuffalo/plush/v4", "plush"},
 		{"github.com/alexedwards/scs/v2", "scs"},
+		{"github.com/gofiber/fiber/v3", "fiber"},
 	}
 	for _, module := range names {
 		for _, p := range peers {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // A peer is one server of the comparison.
@@ -16,6 +17,9 @@ type peer struct {
 	before  []string                     // arguments of a run of the program before it serves
 	env     []string
 	against string // the peer that the ratios are taken to
+
+	plain      bool // it shows the bare page, and is not compared with the first peer but with the first such
+	ownHeaders bool // it does not send the headers of Heroes
 
 	server  *server
 	visitor browser // with a hero, whose flash is gone
@@ -36,42 +40,70 @@ const (
 // Heroes sets GOGC to 300 by itself. A peer runs as it comes, and once more with the same.
 const (
 	stock = "stock Buffalo"
+	fiber = "fiber"
 	flask = "Flask, gunicorn"
 	gogc  = "GOGC=300"
 	tuned = ", " + gogc
+
+	plainPage = ", plain page"
 )
 
 const (
 	heroesSource = "../cmd/app"
 	stockSource  = "./peers/stock"
 	scsSource    = "./peers/scs"
+	fiberSource  = "./peers/fiber"
 )
 
 // allPeers is what can be measured, in the order of the table. The first one's pages are
 // what the others' are compared with.
 func allPeers() []*peer {
 	folder, _ := filepath.Abs("peers/flask") // it is not run in this folder
+	stockPeer := &peer{name: stock, source: stockSource, against: scsMemory, ownHeaders: true}
+	scsPeer := &peer{name: scsMemory, source: scsSource, against: scsMemory}
+	fiberPeer := &peer{name: fiber, source: fiberSource, against: scsMemory}
+	barePeer := &peer{name: "bare net/http", source: "./peers/bare", against: scsMemory,
+		env: []string{"HERO_NAME=" + heroName, "HERO_ALTER_EGO=" + heroAlterEgo, "HERO_CATCH_PHRASE=" + heroPhrase}}
+	flaskPeer := &peer{name: flask, needs: missingFlask, against: scsMemory, ownHeaders: true,
+		env:     []string{"PYTHONDONTWRITEBYTECODE=1"},
+		command: []string{"/usr/bin/gunicorn", "--workers", "2", "--bind", "127.0.0.1:PORT", "--chdir", folder, "app:app"}}
+	redisPeer := &peer{name: scsRedis, source: scsSource, store: redisStore, against: scsRedis,
+		env: []string{"REDIS_URL=" + redisURL}}
+	postgresPeer := &peer{name: scsPostgres, source: scsSource, store: postgresStore, against: scsPostgres,
+		env: []string{"DATABASE_URL=" + databaseURL(postgresURL, scsDB, "pool_max_conns", "20")}} // database.yml's pool
 	return []*peer{
 		{name: "Heroes", source: heroesSource, against: scsMemory},
 		{name: "Heroes, every request logged", source: heroesSource, env: []string{"LOG_LEVEL=info"}, against: scsMemory},
-		{name: stock, source: stockSource, against: scsMemory},
-		{name: stock + tuned, source: stockSource, against: scsMemory, env: []string{gogc}},
-		{name: scsMemory, source: scsSource, against: scsMemory},
-		{name: scsMemory + tuned, source: scsSource, against: scsMemory, env: []string{gogc}},
-		{name: "bare net/http", source: "./peers/bare", against: scsMemory,
-			env: []string{"HERO_NAME=" + heroName, "HERO_ALTER_EGO=" + heroAlterEgo, "HERO_CATCH_PHRASE=" + heroPhrase}},
-		{name: flask, needs: missingFlask, against: scsMemory,
-			env:     []string{"PYTHONDONTWRITEBYTECODE=1"},
-			command: []string{"/usr/bin/gunicorn", "--workers", "2", "--bind", "127.0.0.1:PORT", "--chdir", folder, "app:app"}},
+		stockPeer, stockPeer.tuned(), stockPeer.onPlainPage(),
+		scsPeer, scsPeer.tuned(), scsPeer.onPlainPage(), scsPeer.onPlainPage().tuned(),
+		fiberPeer, fiberPeer.tuned(), fiberPeer.onPlainPage(),
+		barePeer, barePeer.tuned(),
+		flaskPeer, flaskPeer.onPlainPage(),
 		{name: "Heroes, Redis", source: heroesSource, store: redisStore, against: scsRedis,
 			env: []string{"SESSION_STORE=redis", "REDIS_URL=" + redisURL}},
-		{name: scsRedis, source: scsSource, store: redisStore, against: scsRedis,
-			env: []string{"REDIS_URL=" + redisURL}},
+		redisPeer, redisPeer.tuned(),
 		{name: "Heroes, PostgreSQL", source: heroesSource, store: postgresStore, against: scsPostgres, before: []string{"migrate"},
 			env: []string{"SESSION_STORE=database", "DATABASE_URL=" + databaseURL(postgresURL, heroesDB)}},
-		{name: scsPostgres, source: scsSource, store: postgresStore, against: scsPostgres,
-			env: []string{"DATABASE_URL=" + databaseURL(postgresURL, scsDB, "pool_max_conns", "20")}}, // database.yml's pool
+		postgresPeer, postgresPeer.tuned(),
 	}
+}
+
+// tuned is the same peer with the GOGC of Heroes.
+func (p *peer) tuned() *peer {
+	other := *p
+	other.name += tuned
+	other.env = slices.Concat(p.env, []string{gogc})
+	return &other
+}
+
+// onPlainPage is the same peer with the lesson's bare page: without a layout, and without the
+// headers of Heroes.
+func (p *peer) onPlainPage() *peer {
+	other := *p
+	other.name += plainPage
+	other.env = slices.Concat(p.env, []string{"PLAIN=true"})
+	other.plain, other.ownHeaders = true, true
+	return &other
 }
 
 // environment is all that a peer sees of it, as on a server: of the two settings of a name

@@ -10,11 +10,11 @@ import (
 // report is the table in Markdown, with what a reader has to know of the run.
 func report(peers []*peer, left []string, s settings, machine string) string {
 	var b strings.Builder
-	b.WriteString("| | GET /success | to scs | 99 % within | POST /heroes | to scs | first page after | memory, GET | memory, at most |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	b.WriteString("| | GET /success | to scs | to scs, plain page | 99 % within | POST /heroes | to scs | first page after | memory, GET | memory, at most |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, p := range peers {
-		fmt.Fprintf(&b, "| %s | %s/s | %s | %.1f ms | %s/s | %s | %.0f ms | %d MB | %d MB |\n", p.name,
-			thousands(median(p.get)), ratio(peers, p, gets), median(p.p99),
-			thousands(median(p.post)), ratio(peers, p, posts), median(p.starts), megabytes(p.memGet), megabytes(p.memAt))
+		fmt.Fprintf(&b, "| %s | %s/s | %s | %s | %.1f ms | %s/s | %s | %.0f ms | %d MB | %d MB |\n", p.name,
+			thousands(median(p.get)), ratio(peers, p, p.against, gets), plainRatio(peers, p), median(p.p99),
+			thousands(median(p.post)), ratio(peers, p, p.against, posts), median(p.starts), megabytes(p.memGet), megabytes(p.memAt))
 	}
 	for _, sentence := range comparisons(peers) {
 		fmt.Fprintf(&b, "\n%s\n", sentence)
@@ -30,7 +30,7 @@ func report(peers []*peer, left []string, s settings, machine string) string {
 // comparisons sets Heroes beside the applications that it could take the place of.
 func comparisons(peers []*peer) (sentences []string) {
 	heroes := find(peers, "Heroes")
-	for _, name := range []string{stock, stock + tuned, scsMemory + tuned, flask} {
+	for _, name := range []string{stock, stock + tuned, scsMemory + tuned, scsMemory + plainPage, fiber, flask} {
 		other := find(peers, name)
 		if heroes == nil || other == nil {
 			continue
@@ -48,28 +48,44 @@ How it was measured:
 - %[1]sgo run . -rounds %[2]d -duration %[3]s -connections %[4]d%[1]s in %[1]sbench/%[1]s. The figures are the medians of the rounds.
 - In each round each server is started anew, checked, warmed for a second and driven on the same machine with
   %[1]swrk --threads 2 --connections %[4]d --duration %[3]s%[1]s, first with GET, then with POST. The others are not running.
-- "To scs" is the ratio to net/http + scs with the same store.
+- "To scs" is the ratio to net/http + scs with the same store. "To scs, plain page" is that of GET to net/http + scs,
+  plain page.
+- The page has the same markup everywhere. net/http and fiber send it with the headers of Heroes: a new X-Request-Id, a
+  Content-Security-Policy and eight more. Stock Buffalo and Flask send their own, as they come. scs adds another
+  Cache-Control where it sets a cookie.
+- "Plain page" is the same lesson with the least HTML that shows it: about 230 bytes for GET /success, without a layout and
+  without those headers. Heroes has no such page, and is compared with it all the same.
 - GET has the cookie of a visitor with a hero. POST is a first visit's, without a cookie; stock Buffalo's brings the
   token, and the cookie, that its form asks for.
-- The servers log warnings alone, and Flask and scs nothing of a request. "Every request logged" is Heroes with
-  %[1]sLOG_LEVEL=info%[1]s, into a file.
+- The servers log warnings alone, and Flask, scs and fiber nothing of a request. "Every request logged" is Heroes
+  with %[1]sLOG_LEVEL=info%[1]s, into a file.
 - Each server runs as it comes. Heroes sets %[1]sGOGC%[1]s to 300 by itself, where Go's own is 100; the rows that say so
-  show its peers with the same.
+  show its peers in Go with the same.
 - Heroes limits the age and the idle time of a session, and seals it in each store. scs limits the age alone and seals
-  nothing. Flask and stock Buffalo sign.
+  nothing. fiber limits the idle time alone and seals nothing. Flask and stock Buffalo sign. fiber and stock Buffalo give
+  every visitor a session, and save it and send its cookie with every answer.
 - Flask runs as %[1]sgunicorn --workers 2%[1]s with its standard workers, which end the connection after each answer.
 - The first page's time is the median of 5 starts, from the start of the program to the first answer to GET /.
-- Memory is the most that was resident in the last round: under GET, and in the whole round. scs in memory keeps the
-  sessions that POST makes. gunicorn's is the sum of its three processes, and what they share counts three times.
+- Memory is the most that was resident in the last round: under GET, and in the whole round. scs in memory and fiber
+  keep the sessions that POST makes. gunicorn's is the sum of its three processes, and what they share counts three times.
 `, "`", s.rounds, s.duration, s.connections)
 }
 
 func gets(p *peer) []float64  { return p.get }
 func posts(p *peer) []float64 { return p.post }
 
+// plainRatio is to scs with the least that a page can be. It is empty for what has its sessions on
+// another server: that costs more than the page.
+func plainRatio(peers []*peer, p *peer) string {
+	if p.against != scsMemory {
+		return ""
+	}
+	return ratio(peers, p, scsMemory+plainPage, gets)
+}
+
 // ratio is empty when the peer to compare with was not measured.
-func ratio(peers []*peer, p *peer, of func(*peer) []float64) string {
-	other := find(peers, p.against)
+func ratio(peers []*peer, p *peer, against string, of func(*peer) []float64) string {
+	other := find(peers, against)
 	if other == nil || median(of(other)) == 0 {
 		return ""
 	}

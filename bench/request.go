@@ -18,6 +18,7 @@ import (
 type answer struct {
 	status   int
 	location string
+	header   http.Header
 	cookies  []*http.Cookie
 	page     string
 	bytes    int64 // all of it, as sent
@@ -45,7 +46,7 @@ func (s *server) request(method, path string, form url.Values, cookies map[strin
 	}
 	defer response.Body.Close()
 	page, err := io.ReadAll(response.Body)
-	return answer{response.StatusCode, response.Header.Get("Location"), response.Cookies(), string(page), count.Load()}, err
+	return answer{response.StatusCode, response.Header.Get("Location"), response.Header, response.Cookies(), string(page), count.Load()}, err
 }
 
 // headers are those of a request, for wrk and for the check.

@@ -18,7 +18,7 @@ import (
 
 // round starts the peer anew, checks it and drives it once with each request. What an
 // earlier round has left in its memory is gone, and the others are not there.
-func (p *peer) round(ctx context.Context, s settings, dir string, pages *sizes) (err error) {
+func (p *peer) round(ctx context.Context, s settings, dir string, first *example) (err error) {
 	if _, err := p.start(ctx, dir); err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (p *peer) round(ctx context.Context, s settings, dir string, pages *sizes) 
 			err = fmt.Errorf("%w\nit printed:\n%s", err, printed)
 		}
 	}()
-	if err := p.check(pages); err != nil {
+	if err := p.check(first); err != nil {
 		return fmt.Errorf("does not answer rightly: %w", err)
 	}
 	warm, page := s, request{"GET", "/success", nil, p.visitor.cookies, http.StatusOK}
@@ -48,7 +48,7 @@ func (p *peer) round(ctx context.Context, s settings, dir string, pages *sizes) 
 		return err
 	}
 	p.get, p.p99, p.post = append(p.get, get.rate()), append(p.p99, get.p99), append(p.post, post.rate())
-	fmt.Printf("  %-30s GET %7.0f/s  POST %7.0f/s\n", p.name, get.rate(), post.rate())
+	fmt.Printf("  %-36s GET %7.0f/s  POST %7.0f/s\n", p.name, get.rate(), post.rate())
 	return nil
 }
 

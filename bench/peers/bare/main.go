@@ -26,31 +26,36 @@ func main() {
 		return pages.Success(w, pages.Page{Hero: hero, Session: true, Flash: hero.Name + " is registered."})
 	})
 
-	write := func(w http.ResponseWriter, b []byte) {
+	write := func(w http.ResponseWriter, status int, b []byte) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(status)
 		_, _ = w.Write(b)
 	}
-	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { write(w, form) })
-	http.HandleFunc("POST /heroes", func(w http.ResponseWriter, r *http.Request) {
-		if _, wrong := pages.Read(r); len(wrong) > 0 {
-			w.WriteHeader(http.StatusUnprocessableEntity)
-			write(w, form)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { write(w, http.StatusOK, form) })
+	mux.HandleFunc("POST /heroes", func(w http.ResponseWriter, r *http.Request) {
+		if _, wrong := pages.Read(r.PostFormValue); len(wrong) > 0 {
+			write(w, http.StatusUnprocessableEntity, form)
 			return
 		}
 		http.SetCookie(w, &http.Cookie{Name: "hero", Value: "new", Path: "/", HttpOnly: true})
 		http.Redirect(w, r, "/success", http.StatusSeeOther)
 	})
-	http.HandleFunc("GET /success", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /success", func(w http.ResponseWriter, r *http.Request) {
 		cookie, err := r.Cookie("hero")
 		switch {
 		case err != nil:
 			http.Redirect(w, r, "/", http.StatusSeeOther)
 		case cookie.Value == "new":
 			http.SetCookie(w, &http.Cookie{Name: "hero", Value: "seen", Path: "/", HttpOnly: true})
-			write(w, flash)
+			write(w, http.StatusOK, flash)
 		default:
-			write(w, page)
+			write(w, http.StatusOK, page)
 		}
 	})
-	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
+	handler := pages.WithHeaders(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Cookie") // any answer may depend on it
+		mux.ServeHTTP(w, r)
+	}))
+	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), handler))
 }

@@ -45,7 +45,7 @@ func main() {
 		answer(pages.Form(w, http.StatusOK, page(m, r)))
 	})
 	mux.HandleFunc("POST /heroes", func(w http.ResponseWriter, r *http.Request) {
-		hero, wrong := pages.Read(r)
+		hero, wrong := pages.Read(r.PostFormValue)
 		if len(wrong) > 0 {
 			answer(pages.Form(w, http.StatusUnprocessableEntity, pages.Page{Hero: hero, Wrong: wrong}))
 			return
@@ -67,7 +67,7 @@ func main() {
 		}
 		answer(pages.Success(w, page(m, r)))
 	})
-	handler := m.LoadAndSave(http.NewCrossOriginProtection().Handler(mux))
+	handler := pages.WithHeaders(m.LoadAndSave(http.NewCrossOriginProtection().Handler(mux)))
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), handler))
 }
 

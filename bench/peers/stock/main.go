@@ -6,6 +6,7 @@ import (
 	"embed"
 	"log"
 	"net/http"
+	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -31,7 +32,13 @@ var r = render.New(render.Options{
 	Helpers:     render.Helpers{},
 })
 
+// folder is that of the pages in templates.
+var folder = "heroes/"
+
 func main() {
+	if os.Getenv("PLAIN") == "true" { // the bare pages, without a layout
+		r.HTMLLayout, folder = "", "plain/"
+	}
 	env := envy.Get("GO_ENV", "development")
 	app := buffalo.New(buffalo.Options{Env: env, SessionName: "_stock_session"})
 	app.Use(forcessl.Middleware(secure.Options{
@@ -81,7 +88,7 @@ func HeroesSuccess(c buffalo.Context) error {
 	if c.Session().Get("name") == nil {
 		return c.Redirect(http.StatusSeeOther, "/")
 	}
-	return c.Render(http.StatusOK, r.HTML("heroes/success.plush.html"))
+	return c.Render(http.StatusOK, r.HTML(folder+"success.plush.html"))
 }
 
 // fields are the form's, with the most characters each may have.
@@ -105,5 +112,5 @@ func read(c buffalo.Context) (hero map[string]any, wrong map[string]string) {
 func form(c buffalo.Context, status int, hero map[string]any, wrong map[string]string) error {
 	c.Set("hero", hero)
 	c.Set("wrong", wrong)
-	return c.Render(status, r.HTML("heroes/new.plush.html"))
+	return c.Render(status, r.HTML(folder+"new.plush.html"))
 }
