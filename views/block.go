@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"regexp"
+	"sync"
 	"sync/atomic"
 
 	"github.com/gobuffalo/plush/v4"
@@ -14,19 +15,33 @@ import (
 // A helper such as form receives its block in a plush.HelperContext, which only plush can make. So
 // plush makes it, in a small template whose block calls a function that runs the compiled one:
 //
-//	<%= take() { %><%= views_block_7() %><% } %>
+//	<%= take() { %><%= if (views_block_7) { %><%= views_block_7() %><% } else { %><%= views_block(7) %><% } %><% } %>
+//
+// The first is in the page's context. A helper may run the block in a context that it made from
+// nothing; that has the helpers of plush, of which the second is one.
 
 // A helperBlock is the block of a call.
 type helperBlock struct {
-	name  string // of the function that the small template calls
+	name  string // of the first function
 	body  step   // nil: the call has no block
 	small *plush.Template
 }
 
 var (
-	blocks  atomic.Int64 // every block in this process has a name of its own
+	blocks  sync.Map // of every compiled template, by ID
+	last    atomic.Int64
 	noBlock = smallTemplate(`<%= take() %>`)
 )
+
+func init() {
+	plush.Helpers.Add("views_block", func(id int, h plush.HelperContext) (template.HTML, error) {
+		b, ok := blocks.Load(id)
+		if !ok {
+			return "", fmt.Errorf("there is no block %d", id)
+		}
+		return b.(*helperBlock).run(&run{line: new(int), scope: scopeOf(h.Context.(*plush.Context))})
+	})
+}
 
 func smallTemplate(source string) *plush.Template {
 	t, err := plush.NewTemplate(source)
@@ -40,8 +55,19 @@ func (c *compiler) helperBlock(node *ast.BlockStatement) *helperBlock {
 	if node == nil {
 		return &helperBlock{small: noBlock}
 	}
-	name := fmt.Sprintf("views_block_%d", blocks.Add(1))
-	return &helperBlock{name, c.block(node), smallTemplate(`<%= take() { %><%= ` + name + `() %><% } %>`)}
+	id := int(last.Add(1))
+	b := &helperBlock{name: fmt.Sprintf("views_block_%d", id), body: c.block(node)}
+	b.small = smallTemplate(fmt.Sprintf(`<%%= take() { %%><%%= if (%[1]s) { %%><%%= %[1]s() %%><%% } else { %%><%%= views_block(%[2]d) %%><%% } %%><%% } %%>`, b.name, id))
+	blocks.Store(id, b)
+	return b
+}
+
+func (b *helperBlock) run(r *run) (template.HTML, error) {
+	if err := stopJumps(b.body, returns)(r); err != nil {
+		return "", err
+	}
+	r.printLate(0)
+	return template.HTML(r.out), nil
 }
 
 // helperContext returns the context of a helper.
@@ -60,17 +86,13 @@ func (r *run) helperContext(b *helperBlock) (made plush.HelperContext) {
 // does.
 func (r *run) runner(b *helperBlock) func(plush.HelperContext) (template.HTML, error) {
 	r.kept = true
-	engine, line, own := r.engine, r.line, r.scope
+	line, own := r.line, r.scope
 	return func(h plush.HelperContext) (template.HTML, error) {
-		inner := &run{engine: engine, line: line, scope: own}
+		inner := &run{line: line, scope: own}
 		if ctx := h.Context.(*plush.Context); ctx != own.context {
 			inner.scope = scopeOf(ctx)
 		}
-		if err := stopJumps(b.body, returns)(inner); err != nil {
-			return "", err
-		}
-		inner.printLate(0)
-		return template.HTML(inner.out), nil
+		return b.run(inner)
 	}
 }
 
@@ -82,7 +104,7 @@ func withoutBlock(err error) error {
 	return err
 }
 
-var blockCall = regexp.MustCompile(`could not call views_block_\d+ function: `)
+var blockCall = regexp.MustCompile(`could not call views_block(_\d+)? function: `)
 
 type blockError struct {
 	error

@@ -3,7 +3,6 @@ package views
 import (
 	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/gobuffalo/plush/v4"
 	"github.com/gobuffalo/plush/v4/ast"
@@ -84,7 +83,9 @@ func (c *callee) call(r *run, f any) (text, error) {
 	switch f.(type) {
 	case func(string, ...any) string, func(string) string, func(any) int:
 	case partialHelper:
-		most = 2
+		if most = 2; !same(f, (*Engine)(nil).partial) {
+			most = 0
+		}
 	default:
 		most = 0
 	}
@@ -123,10 +124,10 @@ func (c *callee) partial(r *run, f partialHelper, name string) (text, error) {
 		given = append(given, v.value())
 		data, _ = v.other.(map[string]any)
 	}
-	if strings.HasSuffix(name, ".md") || len(given) == 2 && data == nil {
+	if len(given) == 2 && data == nil || plushPartial(r.scope, name, data) {
 		return c.invoke(r, reflect.ValueOf(f), given...)
 	}
-	part, err := r.engine.partialIn(r.scope, name, data)
+	part, err := partialIn(r.scope, name, data)
 	if err != nil {
 		return text{}, c.failed(err)
 	}

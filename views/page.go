@@ -51,7 +51,8 @@ func (r *renderer) ContentType() string {
 	return r.contentType
 }
 
-// Render writes the page. As with Buffalo, data keeps what the templates set in it.
+// Render writes the page. As with Buffalo, data keeps what the templates set in it, but not the page
+// itself as yield.
 func (r *renderer) Render(w io.Writer, data render.Data) error {
 	t, err := r.engine.templates()
 	if err != nil {
@@ -59,7 +60,7 @@ func (r *renderer) Render(w io.Writer, data render.Data) error {
 	}
 	p := &page{templates: t, helpers: r.engine.helpers, contentType: strings.ToLower(r.contentType), custom: r.engine.custom}
 	p.scope = scope{values: data, page: p}
-	out := newRun(r.engine, &p.scope)
+	out := newRun(&p.scope)
 	defer out.free()
 	for i, name := range r.names {
 		if i > 0 {
@@ -90,11 +91,16 @@ type page struct {
 	custom      bool // the application finds its partials itself
 }
 
+// pageKey is the name under which a context has its page.
+const pageKey = "views_page"
+
 func (p *page) value(name string) any {
 	if v, ok := p.helpers.all[name]; ok {
 		return v
 	}
 	switch name {
+	case pageKey:
+		return p
 	case "contentType":
 		return p.contentType
 	case "yield":
@@ -107,10 +113,11 @@ func (p *page) value(name string) any {
 	return nil
 }
 
-// give writes it into the data.
+// give writes it into the data, unless a template has set it.
 func (p *page) give(data map[string]any) {
-	for _, name := range []string{"contentType", "yield", "partialFeeder"} {
-		if _, isHelper := p.helpers.all[name]; isHelper {
+	for _, name := range []string{pageKey, "contentType", "yield", "partialFeeder"} {
+		_, isHelper := p.helpers.all[name]
+		if _, isSet := data[name]; isHelper || isSet {
 			continue
 		}
 		if v := p.value(name); v != nil {
@@ -141,17 +148,19 @@ func (e *Engine) render(r *run, p *page, name string) error {
 	for _, name := range e.ownNames { // as in Buffalo, an application's helper comes before the data
 		delete(data, name)
 	}
+	delete(data, "contentType")
+	delete(data, "partialFeeder")
 	if p.scope.nilled = false; p.scope.context != nil {
 		p.scope.dropNils()
 		p.give(data)
-	} else {
-		delete(data, "contentType")
-		delete(data, "partialFeeder")
 	}
 	full := withEnding(name, p.contentType)
 	languages, _ := data["languages"].([]string)
 	f := p.templates.localized(full, languages)
-	if f == nil {
+	switch {
+	case e.TemplatesFS == nil:
+		return fmt.Errorf("%s: no templates fs defined", name)
+	case f == nil:
 		return fmt.Errorf("%s: could not find template %s", name, full)
 	}
 	if err := f.render(r); err != nil {
@@ -221,22 +230,29 @@ func rendersAgain(body []byte) bool {
 	return bytes.Contains(body, []byte("<%")) || bytes.Contains(body, []byte(`\<`)) || bytes.IndexByte(body, 0) >= 0
 }
 
-// A partialHelper is the helper partial of an Engine.
-type partialHelper func(string, map[string]any, plush.HelperContext) (template.HTML, error)
+// A partialHelper is the type of the helper partial, which an application may give for plush's.
+type partialHelper = func(string, map[string]any, plush.HelperContext) (template.HTML, error)
 
 // partial is plush's helper, for partials that are parsed already. Templates that plush renders call
 // it.
 func (e *Engine) partial(name string, data map[string]any, help plush.HelperContext) (template.HTML, error) {
-	if help.Context == nil || strings.HasSuffix(name, ".md") {
+	if help.Context == nil || plushPartial(scopeOf(help.Context.(*plush.Context)), name, data) {
 		return plush.PartialHelper(name, data, help)
 	}
-	return e.partialIn(scopeOf(help.Context.(*plush.Context)), name, data)
+	return partialIn(scopeOf(help.Context.(*plush.Context)), name, data)
+}
+
+// plushPartial reports whether plush renders a partial: one in Markdown, or one whose source the page
+// gives itself.
+func plushPartial(s *scope, name string, data map[string]any) bool {
+	_, feeds := data["partialFeeder"]
+	return feeds || strings.HasSuffix(name, ".md") || s.overridesFeeder()
 }
 
 // partialIn renders a partial in a scope of its own within s.
-func (e *Engine) partialIn(s *scope, name string, data map[string]any) (template.HTML, error) {
-	contentType, _ := s.value("contentType").(string)
-	f, err := e.current.Load().partial(name, contentType)
+func partialIn(s *scope, name string, data map[string]any) (template.HTML, error) {
+	p := s.value(pageKey).(*page)
+	f, err := p.templates.partial(name, p.contentType)
 	if err != nil {
 		return "", err
 	}
@@ -244,17 +260,22 @@ func (e *Engine) partialIn(s *scope, name string, data map[string]any) (template
 	for key, value := range data {
 		own.set(key, value)
 	}
-	r := newRun(e, own)
+	r := newRun(own)
 	defer r.free()
 	if err := f.render(r); err != nil {
 		return "", err
 	}
 	part := string(r.out)
+	contentType, _ := own.value("contentType").(string)
 	if ending := filepath.Ext(name); strings.Contains(contentType, "javascript") && ending != ".js" && ending != "" {
 		part = template.JSEscapeString(part)
 	}
 	if layout, ok := data["layout"].(string); ok {
-		return e.partialIn(own, layout, map[string]any{"yield": template.HTML(part)})
+		yield := map[string]any{"yield": template.HTML(part)}
+		if plushPartial(own, layout, yield) {
+			return plush.PartialHelper(layout, yield, plush.HelperContext{Context: own.plushContext()})
+		}
+		return partialIn(own, layout, yield)
 	}
 	return template.HTML(part), nil
 }

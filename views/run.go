@@ -14,21 +14,20 @@ import (
 
 // A run is a program as it renders a page or a partial.
 type run struct {
-	engine *Engine
-	out    []byte
-	late   []late // values that are printed when the statement around them ends
-	scope  *scope
-	line   *int // of the last statement in a block, 0 if there was none
-	depth  int  // of blocks
-	kept   bool // a helper may run a block when the run has ended, and then sets the line
+	out   []byte
+	late  []late // values that are printed when the statement around them ends
+	scope *scope
+	line  *int // of the last statement in a block, 0 if there was none
+	depth int  // of blocks
+	kept  bool // a helper may run a block when the run has ended, and then sets the line
 }
 
 // runs are used again. What a run printed is gone when the next one begins.
 var runs = sync.Pool{New: func() any { return &run{line: new(int)} }}
 
-func newRun(e *Engine, s *scope) *run {
+func newRun(s *scope) *run {
 	r := runs.Get().(*run)
-	r.engine, r.scope = e, s
+	r.scope = s
 	return r
 }
 

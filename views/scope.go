@@ -32,7 +32,7 @@ func (s *scope) value(name string) any {
 				return s.key
 			}
 		}
-		if v, ok := s.values[name]; ok && (v != nil || s.page == nil || s.nilled) {
+		if v, ok := s.values[name]; ok && (v != nil || s.page == nil || s.nilled || s.context != nil) {
 			return v
 		}
 		if s.outer == nil {
@@ -97,8 +97,8 @@ func (s *scope) turn(keyName string, key any, valueName string, value any) {
 // scope has not, where the nil was set in the loops around it or in what they are in: plush copies
 // that into it.
 func (s *scope) child(loop bool) *scope {
-	c := &scope{outer: s, loop: loop, nilled: s.nilled}
-	if s.nilled {
+	c := &scope{outer: s, loop: loop}
+	if s.hidesHelpers() {
 		for name, helper := range plush.Helpers.Helpers() {
 			if s.value(name) == nil && !(loop && s.setsNil(name)) {
 				c.set(name, helper)
@@ -106,6 +106,37 @@ func (s *scope) child(loop bool) *scope {
 		}
 	}
 	return c
+}
+
+// hidesHelpers reports whether a nil may hide one of plush's helpers. A helper of the application can
+// set one in the context that it got.
+func (s *scope) hidesHelpers() bool {
+	for ; s != nil; s = s.outer {
+		if s.nilled {
+			return true
+		}
+		if s.context == nil {
+			continue
+		}
+		for name, v := range s.values {
+			if v == nil && plush.Helpers.Helpers()[name] != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// overridesFeeder reports whether something else than the page gives the sources of partials.
+func (s *scope) overridesFeeder() bool {
+	for ; ; s = s.outer {
+		if v, ok := s.values["partialFeeder"]; ok && !same(v, (*page)(nil).feed) {
+			return true
+		}
+		if s.outer == nil {
+			return s.page == nil && !same(s.context.Value("partialFeeder"), (*page)(nil).feed)
+		}
+	}
 }
 
 // A helperSet has the helpers of every page: plush's, and the application's.

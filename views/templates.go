@@ -30,6 +30,7 @@ type templates struct {
 type stamp struct {
 	size     int64
 	modified time.Time
+	linked   bool // it is in a folder behind a link
 }
 
 type file struct {
@@ -68,15 +69,15 @@ func load(e *Engine, before *templates) (*templates, error) {
 	for _, path := range paths {
 		f := before.unchanged(path, stamps[path])
 		if f == nil {
-			if f, err = e.read(path); err != nil {
-				return nil, fmt.Errorf("reading the templates: %w", err)
-			}
+			f = e.read(path)
 		}
 		if f.lacks == functionLiteral {
 			function = path
 		}
 		t.files[path] = f
-		t.alias(path)
+		if !stamps[path].linked {
+			t.alias(path)
+		}
 	}
 	if function != "" {
 		t.interpret("a function in " + function)
@@ -104,7 +105,7 @@ func (t *templates) findPartials() {
 		f.missing = nil
 		for _, call := range f.partials {
 			if f.missing == nil && !t.hasPartial(call.name) {
-				f.missing = fmt.Errorf("%s: line %d: there is no partial %q", f.path, call.line, call.name)
+				f.missing = fmt.Errorf("line %d: there is no partial %q", call.line, call.name)
 			}
 		}
 	}
@@ -136,35 +137,59 @@ func (s stamp) equal(other stamp) bool {
 // stampsOf lists the files in the order in which Buffalo looks for them.
 func stampsOf(files fs.FS) (paths []string, stamps map[string]stamp, err error) {
 	stamps = map[string]stamp{}
+	add := func(path string, info fs.FileInfo, linked bool) {
+		paths = append(paths, path)
+		stamps[path] = stamp{info.Size(), info.ModTime(), linked}
+	}
 	err = fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		info, err := d.Info()
-		if err == nil {
-			paths = append(paths, path)
-			stamps[path] = stamp{info.Size(), info.ModTime()}
+		if d.Type()&fs.ModeSymlink != 0 {
+			follow(files, path, maxLinks, false, add)
+			return nil
 		}
-		return err
+		if info, err := d.Info(); err == nil { // it may be gone
+			add(path, info, false)
+		}
+		return nil
 	})
 	return paths, stamps, err
 }
 
-// read reads a file, and compiles it if it is plush's.
-func (e *Engine) read(path string) (*file, error) {
-	source, err := fs.ReadFile(e.TemplatesFS, path)
-	if err != nil {
-		return nil, err
+// maxLinks bounds how deep folders behind links are read: a link can lead back.
+const maxLinks = 8
+
+// follow adds what a link leads to. Buffalo finds files in a linked folder, but only by their whole
+// names. Links that lead nowhere, such as an editor's locks, are left out.
+func follow(files fs.FS, path string, depth int, linked bool, add func(string, fs.FileInfo, bool)) {
+	info, err := fs.Stat(files, path)
+	switch {
+	case err != nil || depth == 0:
+	case !info.IsDir():
+		add(path, info, linked)
+	default:
+		entries, _ := fs.ReadDir(files, path)
+		for _, entry := range entries {
+			follow(files, path+"/"+entry.Name(), depth-1, true, add)
+		}
 	}
-	f := &file{path: path, source: string(source)}
+}
+
+// read reads a file, and compiles it if it is plush's.
+func (e *Engine) read(path string) *file {
+	f := &file{path: path}
+	source, err := fs.ReadFile(e.TemplatesFS, path)
+	if f.source = string(source); err != nil {
+		f.err = err
+		return f
+	}
 	if partial := strings.HasPrefix(filepath.Base(path), "_"); !partial && e.passes(path) == 0 {
 		f.foreign = true
-		return f, nil
+		return f
 	}
-	if err := f.compile(); err != nil {
-		f.err = fmt.Errorf("%s: %w", path, err)
-	}
-	return f, nil
+	f.err = f.compile()
+	return f
 }
 
 func (f *file) compile() (err error) {
@@ -237,7 +262,7 @@ func (t *templates) err() error {
 	var errs []error
 	for _, f := range t.files {
 		if err := cmp.Or(f.err, f.missing); err != nil {
-			errs = append(errs, err)
+			errs = append(errs, fmt.Errorf("%s: %w", f.path, err))
 		}
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

@@ -78,7 +78,7 @@ func New(e *render.Engine, o Options) (*Engine, error) {
 	all := maps.Clone(plush.Helpers.Helpers())
 	maps.Copy(all, own)
 	if !engine.custom && same(all["partial"], plush.PartialHelper) {
-		all["partial"] = partialHelper(engine.partial)
+		all["partial"] = engine.partial
 	}
 	engine.ownNames = slices.Collect(maps.Keys(own))
 	engine.helpers = newHelperSet(all)

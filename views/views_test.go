@@ -382,3 +382,77 @@ func Test_what_a_page_sets_is_gone_with_it(t *testing.T) {
 	require.NoError(t, e.HTML("b.html").Render(&b, render.Data{}))
 	require.Equal(t, "nothingnothing", b.String())
 }
+
+// What helpers and data can do to a page besides what they should.
+func Test_pages_have_Buffalo_s_oddities(t *testing.T) {
+	files := fstest.MapFS{
+		"_p.html":     {Data: []byte(`<p><%= x %>'</p>`)},
+		"_nest.html":  {Data: []byte(`[<%= partial("p") %>]`)},
+		"_lay.md":     {Data: []byte("# lay\n\n<%= yield %>")},
+		"layout.html": {Data: []byte(`<main><%= yield %></main>`)},
+	}
+	own := render.Helpers{
+		"setnil": func(name string, h plush.HelperContext) string { h.Set(name, nil); return "" },
+		"isolated": func(h plush.HelperContext) (template.HTML, error) {
+			text, err := h.BlockWith(plush.NewContextWith(map[string]any{"x": "of its own"}))
+			return template.HTML(text), err
+		},
+		"isPartial": func(h plush.HelperContext) bool {
+			_, ok := h.Value("partial").(func(string, map[string]any, plush.HelperContext) (template.HTML, error))
+			return ok
+		},
+	}
+	for i, source := range []string{
+		`<%= setnil("len") %><%= len(x) %>`,
+		`<%= setnil("len") %><%= for (v) in [1] { %><%= len(x) %><% } %>`,
+		`<%= setnil("raw") %><%= partial("p") %><%= raw("<b>") %>`,
+		`<%= setnil("setnil") %><%= setnil("x") %>`,
+		`<%= setnil("partialFeeder") %><%= partial("p") %>`,
+		`<% let partialFeeder = nil %><%= partial("p") %>`,
+		`<%= partial("p", {partialFeeder: 1}) %>`,
+		`<% let contentType = "text/plain" %><%= partial("p") %>`,
+		`<%= partial("nest", {contentType: "text/plain"}) %>`,
+		`<%= partial("p.html", {contentType: "application/javascript"}) %>`,
+		`<%= partial("p.html", {layout: "lay.md"}) %>`,
+		`<%= isolated() { %>[<%= x %><%= len("ab") %>]<% } %>`,
+		`<%= isPartial() %>`,
+	} {
+		name := fmt.Sprintf("page%d.html", i)
+		files[name] = &fstest.MapFile{Data: []byte(source)}
+		options := render.Options{TemplatesFS: files, HTMLLayout: "layout.html", Helpers: own}
+		ours, err := views.New(render.New(options), views.Options{})
+		require.NoError(t, err)
+		require.Empty(t, ours.Interpreted())
+		var want, got bytes.Buffer
+		wantErr := render.New(options).HTML(name).Render(&want, render.Data{"x": "<x>"})
+		gotErr := ours.HTML(name).Render(&got, render.Data{"x": "<x>"})
+		require.Equal(t, want.String(), got.String(), source)
+		require.Equal(t, fmt.Sprint(wantErr), fmt.Sprint(gotErr), source)
+	}
+}
+
+func Test_links_are_followed_as_Buffalo_follows_them(t *testing.T) {
+	dir, shared := t.TempDir(), t.TempDir()
+	write := func(path, source string) { require.NoError(t, os.WriteFile(path, []byte(source), 0o600)) }
+	write(dir+"/a.html", "A")
+	write(shared+"/b.html", "B")
+	write(shared+"/_one.html", "one")
+	require.NoError(t, os.Symlink("nowhere@host.1234", dir+"/.#a.html")) // an editor's lock
+	require.NoError(t, os.Symlink(shared, dir+"/shared"))
+	require.NoError(t, os.Symlink(dir, shared+"/back"))
+	require.NoError(t, os.Symlink(shared+"/_one.html", dir+"/_one.html"))
+	write(dir+"/c.html", `<%= partial("one") %>`)
+	ours, err := views.New(render.New(render.Options{TemplatesFS: os.DirFS(dir)}), views.Options{Reload: true})
+	require.NoError(t, err)
+	show := func(name string) string {
+		var want, got bytes.Buffer
+		wantErr := render.New(render.Options{TemplatesFS: os.DirFS(dir)}).HTML(name).Render(&want, render.Data{})
+		gotErr := ours.HTML(name).Render(&got, render.Data{})
+		require.Equal(t, fmt.Sprint(wantErr), fmt.Sprint(gotErr))
+		require.Equal(t, want.String(), got.String())
+		return got.String()
+	}
+	require.Equal(t, "A B one", show("a.html")+" "+show("shared/b.html")+" "+show("c.html"))
+	write(shared+"/_one.html", "changed")
+	require.Equal(t, "changed", show("c.html"))
+}
