@@ -446,15 +446,10 @@ func (c *compiler) array(node *ast.ArrayLiteral) eval {
 }
 
 func (c *compiler) hash(node *ast.HashLiteral) eval {
-	if len(node.Order) != len(node.Pairs) {
-		c.unsupported("a hash in disorder")
-		return nil
-	}
 	keys, values := []string{}, []eval{}
 	for _, key := range node.Order {
 		if slices.Contains(keys, key.TokenLiteral()) {
-			c.unsupported("a hash with a key twice")
-			return nil
+			c.unsupported("a hash with a key twice") // which one counts is left to chance
 		}
 		keys = append(keys, key.TokenLiteral())
 		values = append(values, c.eval(node.Pairs[key]))

@@ -181,7 +181,7 @@ func (e *Engine) renderAgain(r *run, p *page, name, full string) error {
 		p.scope.dropNils()
 		text, err := plush.Render(string(r.out), p.scope.plushContext())
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", name, withoutBlock(err))
 		}
 		r.out = append(r.out[:0], text...)
 	}
@@ -201,8 +201,11 @@ func (f *file) render(r *run) (err error) {
 	default:
 		return f.program.exec(r)
 	}
+	if err != nil {
+		return withoutBlock(err)
+	}
 	r.out = append(r.out, text...)
-	return err
+	return nil
 }
 
 // passes is how many times Buffalo renders a template of that name: once for each

@@ -188,6 +188,7 @@ func (s *scope) plushContext() *plush.Context {
 			s.keyName, s.valueName = "", ""
 		}
 		if s.outer != nil {
+			s.copyOuter()
 			s.context = plush.NewContextWithOuter(s.values, s.outer.plushContext())
 		} else {
 			if !s.nilled {
@@ -198,6 +199,18 @@ func (s *scope) plushContext() *plush.Context {
 		}
 	}
 	return s.context
+}
+
+// copyOuter copies the values around a loop into it, as plush does: who keeps the loop's context does
+// not see what changes there later.
+func (s *scope) copyOuter() {
+	for x := s; x.loop && x.outer != nil; x = x.outer {
+		for name, v := range x.outer.values {
+			if _, own := s.values[name]; !own && v != nil {
+				s.values[name] = v
+			}
+		}
+	}
 }
 
 // scopeOf returns the scope of a context that a helper made.

@@ -76,7 +76,11 @@ func New(e *render.Engine, o Options) (*Engine, error) {
 		delete(own, "partialFeeder") // the probe's
 	}
 	all := maps.Clone(plush.Helpers.Helpers())
-	maps.Copy(all, own)
+	for name, helper := range own {
+		if helper != nil { // a nil hides the data, and not plush's helper
+			all[name] = helper
+		}
+	}
 	if !engine.custom && same(all["partial"], plush.PartialHelper) {
 		all["partial"] = engine.partial
 	}
