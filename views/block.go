@@ -28,7 +28,7 @@ type helperBlock struct {
 }
 
 var (
-	blocks  sync.Map // of every compiled template, by ID
+	blocks  sync.Map // of every compiled template, by ID; in development, also of those before a change
 	last    atomic.Int64
 	noBlock = smallTemplate(`<%= take() %>`)
 )

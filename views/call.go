@@ -89,7 +89,7 @@ func (c *callee) call(r *run, f any) (text, error) {
 	default:
 		most = 0
 	}
-	if len(c.arguments) == 0 || len(c.arguments) > most || c.rest != nil {
+	if len(c.arguments) == 0 || len(c.arguments) > most || c.rest != nil || reflect.ValueOf(f).IsNil() {
 		return c.invoke(r, reflect.ValueOf(f))
 	}
 	first, err := c.arguments[0](r)
@@ -249,11 +249,7 @@ func (c *callee) inputs(r *run, t reflect.Type, given []any) (in []reflect.Value
 
 var (
 	helperContext  = reflect.TypeFor[plush.HelperContext]()
-	helperContexts = reflect.TypeFor[interface { // the interface of Buffalo's helpers, as far as it names them
-		HasBlock() bool
-		Block() (string, error)
-		Render(string) (string, error)
-	}]()
+	helperContexts = reflect.TypeOf(plush.Helpers.Helpers()["contentFor"]).In(1) // hctx.HelperContext
 )
 
 // fill returns what plush passes for a missing argument at the end: the context, or an empty map.

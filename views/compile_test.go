@@ -311,7 +311,7 @@ func Fuzz_compiled_templates(f *testing.F) {
 	})
 }
 
-// tooMuch matches what can take for ever: long ranges, and content that contains itself.
+// tooMuch matches what can take too long: long ranges, and content that contains itself.
 var tooMuch = regexp.MustCompile(`[0-9]{4}|[*]|contentOf|for.*for.*for.*for`)
 
 // address matches a pointer in a text, which is another one each time.

@@ -148,8 +148,9 @@ func (e *Engine) render(r *run, p *page, name string) error {
 	for _, name := range e.ownNames { // as in Buffalo, an application's helper comes before the data
 		delete(data, name)
 	}
-	delete(data, "contentType")
-	delete(data, "partialFeeder")
+	for _, name := range []string{pageKey, "contentType", "partialFeeder"} {
+		delete(data, name) // of another page with the same data
+	}
 	if p.scope.nilled = false; p.scope.context != nil {
 		p.scope.dropNils()
 		p.give(data)

@@ -2,6 +2,7 @@ package views
 
 import (
 	"context"
+	"maps"
 
 	"github.com/gobuffalo/plush/v4"
 )
@@ -187,28 +188,34 @@ func (s *scope) plushContext() *plush.Context {
 			s.values[s.keyName], s.values[s.valueName] = s.key, s.each
 			s.keyName, s.valueName = "", ""
 		}
-		if s.outer != nil {
-			s.copyOuter()
-			s.context = plush.NewContextWithOuter(s.values, s.outer.plushContext())
-		} else {
-			if !s.nilled {
-				s.dropNils()
-			}
-			s.page.give(s.values)
-			s.context = plush.NewContextWithOuter(s.values, s.page.helpers.context)
+		outer := s.outerContext()
+		own := maps.Clone(s.values)
+		s.context = plush.NewContextWithOuter(s.values, outer) // it puts helpers in place of nils
+		for x := s; x.loop && x.outer != nil; x = x.outer {
+			x.outer.copyTo(s.values, own)
 		}
+		maps.Copy(s.values, own)
 	}
 	return s.context
 }
 
-// copyOuter copies the values around a loop into it, as plush does: who keeps the loop's context does
-// not see what changes there later.
-func (s *scope) copyOuter() {
-	for x := s; x.loop && x.outer != nil; x = x.outer {
-		for name, v := range x.outer.values {
-			if _, own := s.values[name]; !own && v != nil {
-				s.values[name] = v
-			}
+func (s *scope) outerContext() *plush.Context {
+	if s.outer != nil {
+		return s.outer.plushContext()
+	}
+	if !s.nilled {
+		s.dropNils()
+	}
+	s.page.give(s.values)
+	return s.page.helpers.context
+}
+
+// copyTo copies the values around a loop into it, but for its own, as plush does: who keeps the loop's
+// context does not see what changes around it later.
+func (s *scope) copyTo(loop, own map[string]any) {
+	for name, v := range s.values {
+		if _, isOwn := own[name]; !isOwn {
+			loop[name], own[name] = v, v
 		}
 	}
 }

@@ -205,13 +205,13 @@ func (f *file) compile() (err error) {
 	return err
 }
 
-// parse parses a template. Plush's parser panics at some mistakes, and reads for ever at a comment that
+// parse parses a template. Plush's parser panics at some mistakes, and never returns from a comment that
 // does not end.
 func parse(source string) (tree *ast.Program, err error) {
 	if line := openComment(source); line > 0 {
 		return nil, fmt.Errorf("line %d: the comment does not end: write %%> behind it", line)
 	}
-	if strings.Contains(source, "<%#") && strings.Contains(source, "\x00") { // plush reads on behind it, for ever
+	if strings.Contains(source, "<%#") && strings.Contains(source, "\x00") { // plush reads on behind it, and may never return
 		return nil, errors.New("there are a NUL byte and a comment: remove the byte")
 	}
 	defer func() {
