@@ -79,17 +79,7 @@ type callee struct {
 
 // call calls a helper. The types that pages use most are called without reflection.
 func (c *callee) call(r *run, f any) (text, error) {
-	most := 1
-	switch f.(type) {
-	case func(string, ...any) string, func(string) string, func(any) int:
-	case partialHelper:
-		if most = 2; !same(f, (*Engine)(nil).partial) {
-			most = 0
-		}
-	default:
-		most = 0
-	}
-	if len(c.arguments) == 0 || len(c.arguments) > most || c.rest != nil || reflect.ValueOf(f).IsNil() {
+	if n := len(c.arguments); n == 0 || n > mostArguments(f) || c.rest != nil {
 		return c.invoke(r, reflect.ValueOf(f))
 	}
 	first, err := c.arguments[0](r)
@@ -110,6 +100,27 @@ func (c *callee) call(r *run, f any) (text, error) {
 		}
 	}
 	return c.invoke(r, reflect.ValueOf(f), first.value())
+}
+
+// mostArguments returns with how many arguments a helper is called without reflection.
+func mostArguments(f any) int {
+	isNil := true
+	switch f := f.(type) {
+	case func(string, ...any) string:
+		isNil = f == nil
+	case func(string) string:
+		isNil = f == nil
+	case func(any) int:
+		isNil = f == nil
+	case partialHelper:
+		if same(f, (*Engine)(nil).partial) {
+			return 2
+		}
+	}
+	if isNil {
+		return 0
+	}
+	return 1
 }
 
 // partial renders a partial.

@@ -17,12 +17,13 @@ import (
 type renderer struct {
 	engine      *Engine
 	contentType string
+	lower       string   // contentType in lower case
 	names       []string // as they were asked for
 	layout      string   // the last template, unless it is ""
 }
 
 func (e *Engine) template(contentType string, names []string, layout string) render.Renderer {
-	r := &renderer{engine: e, contentType: contentType, names: names}
+	r := &renderer{engine: e, contentType: contentType, lower: strings.ToLower(contentType), names: names}
 	if layout != "" && len(names) == 1 {
 		r.layout = layout
 	}
@@ -41,10 +42,12 @@ func (r *renderer) all() []string {
 
 // isForeign reports whether another template engine has a part in a template.
 func (r *renderer) isForeign() bool {
-	foreign := func(name string) bool {
-		return r.engine.passes(withEnding(name, strings.ToLower(r.contentType))) == 0
+	for _, name := range r.names {
+		if r.engine.passes(withEnding(name, r.lower)) == 0 {
+			return true
+		}
 	}
-	return slices.ContainsFunc(r.names, foreign) || r.layout != "" && foreign(r.layout)
+	return r.layout != "" && r.engine.passes(withEnding(r.layout, r.lower)) == 0
 }
 
 func (r *renderer) ContentType() string {
@@ -58,7 +61,7 @@ func (r *renderer) Render(w io.Writer, data render.Data) error {
 	if err != nil {
 		return err
 	}
-	p := &page{templates: t, helpers: r.engine.helpers, contentType: strings.ToLower(r.contentType), custom: r.engine.custom}
+	p := &page{templates: t, helpers: r.engine.helpers, contentType: r.lower, custom: r.engine.custom}
 	p.scope = scope{values: data, page: p}
 	out := newRun(&p.scope)
 	defer out.free()
@@ -213,12 +216,12 @@ func (f *file) render(r *run) (err error) {
 // ending that is plush's. 0: another template engine has a part in it.
 func (e *Engine) passes(name string) (n int) {
 	for {
-		ending := filepath.Ext(name)
-		if ending == "" {
+		dot := strings.LastIndexByte(name, '.')
+		if dot < 0 || strings.IndexByte(name[dot:], '/') >= 0 {
 			return n
 		}
-		name = strings.TrimSuffix(name, ending)
-		isPlush, known := e.plush[strings.ToLower(ending[1:])]
+		isPlush, known := e.plush[strings.ToLower(name[dot+1:])]
+		name = name[:dot]
 		switch {
 		case isPlush:
 			n++
