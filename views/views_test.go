@@ -317,7 +317,8 @@ func Test_Auto_chooses_the_page_that_Buffalo_chooses(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{"application/json", "text/xml"} {
-		ctx := context.WithValue(t.Context(), "contentType", kind) //nolint:staticcheck // Buffalo's key
+		//lint:ignore SA1029 Buffalo's key
+		ctx := context.WithValue(t.Context(), "contentType", kind)
 		var want, got bytes.Buffer
 		require.NoError(t, theirs.Auto(ctx, widget{1}).Render(&want, render.Data{}))
 		require.NoError(t, ours.Auto(ctx, widget{1}).Render(&got, render.Data{}))
