@@ -471,3 +471,30 @@ func Test_links_are_followed_as_Buffalo_follows_them(t *testing.T) {
 	write(shared+"/_one.html", "changed")
 	require.Equal(t, "changed", show("c.html"))
 }
+
+// A helper that keeps a block can run it in another page, and changes nothing there.
+func Test_a_block_that_is_kept_does_not_touch_later_pages(t *testing.T) {
+	files := fstest.MapFS{
+		"keeps.html": {Data: []byte("\n\n\n<% keep() { %>\n\nkept <%= x %><% } %>")},
+		"later.html": {Data: []byte("<%= kept() %>\n<%= missing %>")},
+	}
+	engine := func() *render.Engine {
+		var block plush.HelperContext
+		return render.New(render.Options{TemplatesFS: files, Helpers: render.Helpers{
+			"keep": func(h plush.HelperContext) { block = h },
+			"kept": func() (string, error) { return block.Block() },
+		}})
+	}
+	show := func(page func(...string) render.Renderer) (result string) {
+		for range 3 { // later pages use again what earlier ones have left
+			var b bytes.Buffer
+			require.NoError(t, page("keeps.html").Render(&b, render.Data{"x": 1}))
+			result += fmt.Sprintln(page("later.html").Render(&b, render.Data{"x": 2}))
+		}
+		return result
+	}
+	ours, err := views.New(engine(), views.Options{})
+	require.NoError(t, err)
+	require.Equal(t, show(engine().HTML), show(ours.HTML))
+	require.Contains(t, show(ours.HTML), "line 2")
+}
