@@ -245,7 +245,7 @@ func Test_harness_chart_is_XML_with_a_bar_for_each_figure(t *testing.T) {
 	}
 }
 
-// Some give a session to every visitor. The POST that is measured is of one who comes without.
+// Some peers give every visitor a session. The POST that is measured is a first visit's, which has none.
 func Test_harness_check_keeps_a_visitor_with_a_hero_and_one_without_a_cookie(t *testing.T) {
 	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method + " " + r.URL.Path {

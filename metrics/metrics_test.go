@@ -130,7 +130,7 @@ func Test_Handler_writes_what_Prometheus_reads(t *testing.T) {
 
 func Test_Alerts_name_metrics_of_the_process_that_exist(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only on Linux does the library have all metrics of the process: run this test on Linux")
+		t.Skip("the library reports all metrics of the process only on Linux: run this test on Linux")
 	}
 	for _, document := range []string{"../deploy/alerts.yaml", "../docs/operations.md"} {
 		text, err := os.ReadFile(document)

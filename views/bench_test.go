@@ -40,7 +40,7 @@ func heroData() render.Data {
 // A renderer renders the success page.
 type renderer func(io.Writer, render.Data) error
 
-// renderers are the compiler and those it is measured against.
+// renderers returns the compiler and the engines that it is compared with.
 func renderers(t testing.TB) map[string]renderer {
 	files := os.DirFS("testdata/success")
 	buffalo := func() *render.Engine {

@@ -10,14 +10,14 @@ import (
 	"github.com/gobuffalo/buffalo/render"
 )
 
-// What Buffalo keeps to itself, and how it is asked.
+// What Buffalo does not export, and how this package gets at it.
 
 //go:embed helpers.views
 var noTemplate embed.FS
 
-// helpersOf gives the helpers that Buffalo hands to every page of e. Some of them, such as
-// stylesheetTag, are made by Buffalo's renderer and nowhere else to be had, so a template engine is
-// asked what it was given.
+// helpersOf returns the helpers that Buffalo passes to every page of e. Buffalo's renderer makes some of
+// them itself, such as stylesheetTag, and exports them nowhere. So helpersOf renders a page with a
+// template engine that notes what it is given.
 func helpersOf(e *render.Engine) (helpers render.Helpers, err error) {
 	probe := render.New(render.Options{
 		TemplatesFS: noTemplate,
@@ -66,6 +66,7 @@ func (a auto) Render(w io.Writer, data render.Data) error {
 	chooser := render.New(render.Options{
 		TemplatesFS:        asked,
 		DefaultContentType: "text/html",
+		Helpers:            a.engine.Helpers, // else Buffalo collects its own for each page
 		TemplateEngines: map[string]render.TemplateEngine{
 			"html": func(string, map[string]any, map[string]any) (string, error) { return "", nil },
 		},

@@ -112,8 +112,8 @@ const (
 
 func (j jump) Error() string { return string(j) + " outside of a block" }
 
-// outside stops the jumps of a step that is in no block. As in plush, what the step printed before is
-// dropped, unless it jumps as keeps says.
+// outside stops the jumps of a step that is in no block. As in plush, what the step printed before the
+// jump is dropped, unless the jump is keeps.
 func outside(node ast.Expression, do step, keeps jump) step {
 	switch node.(type) {
 	case *ast.IfExpression, *ast.ForExpression, *ast.BreakExpression, *ast.ContinueExpression:
@@ -212,8 +212,8 @@ func (c *compiler) let(s *ast.LetStatement) step {
 	}
 }
 
-// assign compiles name = value. As in plush, the name must be known, and is set where the template is:
-// in a block of a loop, the loop's.
+// assign compiles name = value. As in plush, the name must be known, and the value is set in the
+// innermost scope: inside a loop, it is gone after the loop.
 func (c *compiler) assign(node *ast.AssignExpression) eval {
 	name, value := node.Name.Value, c.eval(node.Value)
 	return func(r *run) (any, error) {
@@ -356,7 +356,7 @@ func (c *compiler) conditional(node *ast.IfExpression) step {
 	}
 }
 
-// isUnknown reports whether an identifier is not known, which a condition forgives.
+// isUnknown reports whether the error is an unknown identifier, which a condition forgives.
 func isUnknown(err error) bool {
 	_, ok := err.(*plush.ErrUnknownIdentifier)
 	return ok

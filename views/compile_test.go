@@ -244,7 +244,7 @@ func each(source string) (want, got, lacks string) {
 	if lacks != "" {
 		return "", "", lacks
 	}
-	helpers := func() *helperSet { // anew, for templates change values
+	helpers := func() *helperSet { // new ones each time, because templates change the values
 		all := maps.Clone(plush.Helpers.Helpers())
 		for name, value := range sample() {
 			if value != nil {

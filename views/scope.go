@@ -128,7 +128,7 @@ func (s *scope) hidesHelpers() bool {
 	return false
 }
 
-// overridesFeeder reports whether something else than the page gives the sources of partials.
+// overridesFeeder reports whether a template, a helper or the data has replaced the page's partialFeeder.
 func (s *scope) overridesFeeder() bool {
 	for ; ; s = s.outer {
 		if v, ok := s.values["partialFeeder"]; ok && !same(v, (*page)(nil).feed) {

@@ -59,7 +59,7 @@ func show(w http.ResponseWriter, t *template.Template, status int, p Page) error
 	return t.Execute(w, p)
 }
 
-// Read reads the form, of which value gives a field, and says what is wrong with it.
+// Read reads the form and says what is wrong with it. Value returns the field of that name.
 func Read(value func(field string) string) (h Hero, wrong map[string]string) {
 	wrong = map[string]string{}
 	field := func(name string, most int) string {
