@@ -3,6 +3,22 @@ module heroes
 go 1.26.0
 
 require (
+	heroes/session v0.0.0
+	heroes/session/buffalosession v0.0.0
+	heroes/session/redisstore v0.0.0
+	heroes/session/sqlstore v0.0.0
+	heroes/views v0.0.0
+)
+
+replace (
+	heroes/session => ./session
+	heroes/session/buffalosession => ./session/buffalosession
+	heroes/session/redisstore => ./session/redisstore
+	heroes/session/sqlstore => ./session/sqlstore
+	heroes/views => ./views
+)
+
+require (
 	github.com/VictoriaMetrics/metrics v1.44.0
 	github.com/benbjohnson/hashfs v0.2.2
 	github.com/felixge/httpsnoop v1.0.4
@@ -11,15 +27,11 @@ require (
 	github.com/gobuffalo/events v1.4.3
 	github.com/gobuffalo/grift v1.5.2
 	github.com/gobuffalo/httptest v1.5.2
-	github.com/gobuffalo/plush/v4 v4.1.22
 	github.com/gobuffalo/pop/v6 v6.4.1
-	github.com/gofrs/uuid v4.4.0+incompatible
-	github.com/gorilla/sessions v1.4.0
+	github.com/gorilla/sessions v1.2.1
 	github.com/nicksnyder/go-i18n/v2 v2.7.0
-	github.com/redis/go-redis/v9 v9.23.0
 	github.com/stretchr/testify v1.12.1
 	go.yaml.in/yaml/v3 v3.0.5
-	golang.org/x/crypto v0.58.0
 	golang.org/x/text v0.43.0
 )
 
@@ -41,9 +53,11 @@ require (
 	github.com/gobuffalo/logger v1.0.7 // indirect
 	github.com/gobuffalo/meta v0.3.3 // indirect
 	github.com/gobuffalo/nulls v0.4.2 // indirect
+	github.com/gobuffalo/plush/v4 v4.1.22 // indirect
 	github.com/gobuffalo/refresh v1.13.3 // indirect
 	github.com/gobuffalo/tags/v3 v3.1.4 // indirect
 	github.com/gobuffalo/validate/v3 v3.3.3 // indirect
+	github.com/gofrs/uuid v4.4.0+incompatible // indirect
 	github.com/gorilla/css v1.0.1 // indirect
 	github.com/gorilla/handlers v1.5.1 // indirect
 	github.com/gorilla/mux v1.8.0 // indirect
@@ -63,6 +77,7 @@ require (
 	github.com/microcosm-cc/bluemonday v1.0.27 // indirect
 	github.com/mitchellh/go-homedir v1.1.0 // indirect
 	github.com/monoculum/formam v3.5.5+incompatible // indirect
+	github.com/redis/go-redis/v9 v9.23.0 // indirect
 	github.com/rogpeppe/go-internal v1.14.1 // indirect
 	github.com/sergi/go-diff v1.4.0 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect
@@ -73,6 +88,7 @@ require (
 	github.com/valyala/fastrand v1.1.0 // indirect
 	github.com/valyala/histogram v1.2.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect

@@ -65,18 +65,17 @@ func New(cfg config.Config) (*buffalo.App, error) {
 		Env:            cfg.Env,
 		Addr:           cfg.Addr,
 		Logger:         logger,
-		SessionStore:   store,
 		SessionName:    cfg.SessionName(),
 		MethodOverride: edge.MethodOverride,
 		WorkerOff:      true,
 
 		TimeoutSecondShutdown: 9, // for the requests in progress at SIGTERM
 	})
-	app.Middleware.Remove(buffalo.RequestLogger)                               // it gives every visitor a session; edge.Wrap logs instead
+	app.Middleware.Remove(buffalo.RequestLogger)                               // edge.Wrap logs instead
 	app.ErrorHandlers = buffalo.ErrorHandlers{0: errorPages{app, site}.handle} // 0 is every status
 
-	app.Use(translations(site))        // the visitor's language
-	app.Use(buffalosession.Middleware) // pages read the session, which is saved before they leave
+	app.Use(translations(site))             // the visitor's language
+	buffalosession.Install(app, store, nil) // pages read the session, which is saved before they leave
 
 	app.GET("/", HeroesNew)
 	app.GET("/heroes/new", HeroesNew)

@@ -11,11 +11,9 @@ import (
 	"heroes/edge"
 	"heroes/session"
 	"heroes/session/backendtest"
-	"heroes/session/buffalosession"
 
 	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/httptest"
-	"github.com/gorilla/sessions"
 )
 
 func (as *ActionSuite) Test_App_gives_no_cookie_to_a_visitor_who_stored_nothing() {
@@ -242,17 +240,4 @@ func (as *ActionSuite) Test_Errors_a_change_is_saved_with_400_and_dropped_with_5
 	}
 	as.HTML("/change/500").Get()
 	as.Equal("200", as.Session.Get("name"))
-}
-
-func (as *ActionSuite) Test_Buffalo_a_session_of_another_store_is_not_taken_for_ours() {
-	as.open()
-	as.App.GET("/renew", func(c buffalo.Context) error {
-		other, err := sessions.NewCookieStore([]byte("x")).Get(c.Request(), "other")
-		as.NoError(err)
-		c.Session().Session = other
-		as.ErrorContains(buffalosession.Renew(c), "CookieStore")
-		as.ErrorContains(buffalosession.Destroy(c), "CookieStore")
-		return c.Error(http.StatusTeapot, errors.New("done"))
-	})
-	as.Equal(http.StatusTeapot, as.HTML("/renew").Get().Code)
 }

@@ -147,7 +147,7 @@ func asSet(cookie *http.Cookie, o *sessions.Options, info session.Info) *http.Co
 	left = left.Round(time.Second)
 	return &http.Cookie{
 		Name: cookie.Name, Value: cookie.Value, Path: o.Path, Domain: o.Domain, MaxAge: int(left / time.Second),
-		Secure: o.Secure, HttpOnly: o.HttpOnly, SameSite: o.SameSite, Partitioned: o.Partitioned,
+		Secure: o.Secure, HttpOnly: o.HttpOnly, SameSite: o.SameSite,
 	}
 }
 

@@ -27,7 +27,7 @@ func (v *visit) newCookie(h held) *http.Cookie {
 		MaxAge:      maxAge,
 		Secure:      o.Secure,
 		HttpOnly:    o.HttpOnly,
-		Partitioned: o.Partitioned,
+		Partitioned: v.store.options.Partitioned,
 		SameSite:    o.SameSite,
 	}
 }
@@ -86,7 +86,7 @@ func keepPrivate(header http.Header) {
 // lists reports whether a header's comma-separated values contain the token.
 func lists(values []string, token string) bool {
 	return slices.ContainsFunc(values, func(value string) bool {
-		for item := range strings.SplitSeq(value, ",") {
+		for _, item := range strings.Split(value, ",") {
 			if strings.EqualFold(strings.TrimSpace(item), token) {
 				return true
 			}

@@ -71,12 +71,13 @@ func (d delayed) Unwrap() error { return d.error }
 // Retry-After in header (RFC 9110, section 10.2.3).
 func Status(header http.Header, err error) int {
 	status, after := statusOf(err), time.Second
-	switch d, ok := errors.AsType[delayed](err); {
+	var d delayed
+	switch {
 	case status == http.StatusInternalServerError:
 		return status
 	case status == http.StatusServiceUnavailable:
 		after = 5 * time.Second
-	case ok:
+	case errors.As(err, &d):
 		after = max(after, d.after)
 	}
 	header.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))

@@ -38,10 +38,9 @@ func Test_Flask_session_path_and_application_root(t *testing.T) {
 }
 
 func Test_Flask_session_using_session_settings(t *testing.T) {
-	v := visitor{t: t, store: newStore(t, Options{Domain: "example.com", Path: "/"})}
+	v := visitor{t: t, store: newStore(t, Options{Domain: "example.com", Path: "/", Partitioned: true})}
 	settings := func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) {
 		s.Options.HttpOnly = false
-		s.Options.Partitioned = true
 		if s.Values["testing"] == nil {
 			s.Values["testing"] = 42
 		} else {

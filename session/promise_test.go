@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,7 +17,6 @@ import (
 
 	"heroes/session/internal/values"
 
-	"github.com/gofrs/uuid"
 	"github.com/gorilla/sessions"
 	"github.com/stretchr/testify/require"
 )
@@ -500,10 +500,10 @@ func Test_09_a_type_that_a_session_does_not_hold_is_an_error_and_nothing_is_writ
 }
 
 func Test_09_a_type_with_a_binary_form_can_be_registered(t *testing.T) {
-	Register("uuid", uuid.UUID{})
-	Register("uuid", uuid.UUID{})
-	id := uuid.Must(uuid.NewV4())
-	want := View{"id": id, "ids": []uuid.UUID{id, uuid.Nil}, "by name": map[string]uuid.UUID{"a": id}, "any": []any{id, "text"}}
+	Register("address", netip.Addr{})
+	Register("address", netip.Addr{})
+	id := netip.MustParseAddr("192.0.2.1")
+	want := View{"id": id, "ids": []netip.Addr{id, netip.Addr{}}, "by name": map[string]netip.Addr{"a": id}, "any": []any{id, "text"}}
 	v := visitor{t: t, store: newStore(t, Options{})}
 	v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) {
 		for key, value := range want {
@@ -513,13 +513,13 @@ func Test_09_a_type_with_a_binary_form_can_be_registered(t *testing.T) {
 	require.Equal(t, want, v.values())
 	require.Empty(t, setCookies(v.visit(look)))
 	v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) {
-		s.Values["ids"].([]uuid.UUID)[1] = id
+		s.Values["ids"].([]netip.Addr)[1] = id
 	})
-	require.Equal(t, []uuid.UUID{id, id}, v.values()["ids"], "a change inside (17)")
+	require.Equal(t, []netip.Addr{id, id}, v.values()["ids"], "a change inside (17)")
 
-	require.Panics(t, func() { Register("uuid", time.Time{}) }, "the name belongs to another type")
-	require.Panics(t, func() { Register("another", uuid.UUID{}) }, "the type has another name")
-	require.Panics(t, func() { Register("pointer", &uuid.UUID{}) }, "a pointer")
+	require.Panics(t, func() { Register("address", time.Time{}) }, "the name belongs to another type")
+	require.Panics(t, func() { Register("another", netip.Addr{}) }, "the type has another name")
+	require.Panics(t, func() { Register("pointer", &netip.Addr{}) }, "a pointer")
 }
 
 func Test_10_a_cookie_too_large_is_an_error_that_says_how_large(t *testing.T) {

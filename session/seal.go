@@ -3,16 +3,17 @@ package session
 import (
 	"bytes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
 
 	"golang.org/x/crypto/chacha20poly1305"
+	"golang.org/x/crypto/hkdf"
 )
 
 // MinSecret is the shortest secret allowed, in bytes: the size of the key that is derived
@@ -33,7 +34,7 @@ func NewSecret() string {
 // wrong and how to fix it, and never repeats one.
 func ParseSecrets(list string) ([][]byte, error) {
 	var secrets [][]byte
-	for s := range strings.SplitSeq(list, ",") {
+	for _, s := range strings.Split(list, ",") {
 		secrets = append(secrets, []byte(strings.TrimSpace(s)))
 	}
 	for i, s := range secrets {
@@ -91,10 +92,11 @@ func newKeyring(secrets [][]byte) (keyring, error) {
 	}
 	keys := make(keyring, len(secrets))
 	for i, secret := range secrets {
-		key, err := hkdf.Key(sha256.New, secret, nil, "session v1 XChaCha20-Poly1305", chacha20poly1305.KeySize)
-		if err != nil {
+		key := make([]byte, chacha20poly1305.KeySize)
+		if _, err := io.ReadFull(hkdf.New(sha256.New, secret, nil, []byte("session v1 XChaCha20-Poly1305")), key); err != nil {
 			return nil, fmt.Errorf("session: deriving a key: %w", err)
 		}
+		var err error
 		if keys[i], err = chacha20poly1305.NewX(key); err != nil {
 			return nil, fmt.Errorf("session: making a cipher: %w", err)
 		}

@@ -52,6 +52,10 @@ type Options struct {
 	// SameSite is the cookie's. Default: http.SameSiteLaxMode.
 	SameSite http.SameSite
 
+	// Partitioned ties the cookie to the site that embeds the application's pages (CHIPS). It
+	// needs SameSite: http.SameSiteNoneMode to be of use. Default: no.
+	Partitioned bool
+
 	// Insecure omits the cookie's Secure attribute, for development over http. Default: the
 	// browser sends the cookie over https only.
 	Insecure bool
@@ -106,7 +110,7 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 // forms. Call Register from init, in every program that shares the sessions: a program that does
 // not know the type cannot open a session with such a value.
 //
-//	session.Register("uuid", uuid.UUID{})
+//	session.Register("address", netip.Addr{})
 func Register(name string, v encoding.BinaryMarshaler) {
 	values.Register(name, v)
 }

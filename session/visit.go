@@ -164,7 +164,7 @@ func (v *visit) open(ctx context.Context, c *http.Cookie) (Reason, error) {
 // net/http does not parse gets the same answer as any other that is refused.
 func sent(r *http.Request, name string) bool {
 	return slices.ContainsFunc(r.Header["Cookie"], func(line string) bool {
-		for cookie := range strings.SplitSeq(line, ";") {
+		for _, cookie := range strings.Split(line, ";") {
 			if found, _, _ := strings.Cut(cookie, "="); strings.TrimSpace(found) == name {
 				return true
 			}
@@ -199,7 +199,8 @@ func (v *visit) encoded() (string, error) {
 		return v.saved, nil
 	}
 	b, err := values.Encode(make([]byte, 0, 256), v.session.Values)
-	if t, ok := errors.AsType[*values.TypeError](err); ok {
+	var t *values.TypeError
+	if errors.As(err, &t) {
 		return "", &TypeError{Key: t.Key, Type: t.Type}
 	}
 	if errors.Is(err, values.ErrTooLarge) {

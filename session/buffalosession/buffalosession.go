@@ -1,12 +1,11 @@
-// Package buffalosession connects a session.Store to a Buffalo application:
+// Package buffalosession makes a session.Store the one in which a Buffalo application keeps its
+// sessions:
 //
-//	app := buffalo.New(buffalo.Options{SessionStore: store, SessionName: "_app_session"})
-//	app.Middleware.Remove(buffalo.RequestLogger) // it gives every visitor a session
-//	app.Use(buffalosession.Middleware)
-//	…
-//	http.ListenAndServe(addr, store.Handler(app, nil))
+//	app := buffalo.New(buffalo.Options{Env: ENV, SessionName: "_app_session"})
+//	buffalosession.Install(app, store, nil)
 //
-// Sessions can store a uuid.UUID, as Buffalo's sign-in recipes do.
+// Nothing else changes: the application is served, and tested, as before. Sessions can store a
+// uuid.UUID, as Buffalo's sign-in recipes do.
 package buffalosession
 
 import (
@@ -28,37 +27,74 @@ import (
 
 func init() { session.Register("uuid", uuid.UUID{}) }
 
-// Middleware lets pages read the session, as session["name"] or session.Get("name"), and saves it
-// before a page or a redirect leaves. If that fails, the error
-// reaches the middleware around the handler, so that a transaction rolls back. The answer is 503
-// while the sessions cannot be reached. It is 409 if another request renewed or ended the
-// session, or if too many requests change it at once. A flash is kept even if the response is
-// neither rendered nor redirected.
+// Install has app keep its sessions in store. Call it once, directly after buffalo.New: before
+// app.Group, app.Resource and app.VirtualHost, which copy what the application has at that moment.
 //
-// Middleware does nothing in an application whose sessions are in another store.
-func Middleware(next buffalo.Handler) buffalo.Handler {
+//   - Sessions are saved as store.Handler describes, however the application is served. onError
+//     answers if a session cannot be saved after the application has begun to write by itself; nil
+//     answers in plain text.
+//   - Pages read the session as session["name"] or session.Get("name"). A page or a redirect
+//     leaves after the session is saved. If that fails, the error reaches the middleware around
+//     the handler, so that a transaction rolls back, and app.ErrorHandlers answers: 503 while the
+//     sessions cannot be reached, 409 if another request renewed or ended the session, or if too
+//     many requests change it at once. A flash is kept even if the response is neither rendered
+//     nor redirected.
+//   - Buffalo's RequestLogger gives every visitor a session. One that stores nothing takes its
+//     place. A request logger of the application's own stays.
+func Install(app *buffalo.App, store *session.Store, onError func(http.ResponseWriter, *http.Request, error)) {
+	app.SessionStore = store
+	app.Middleware.Replace(buffalo.RequestLoggerFunc, logRequest)
+	app.Use(middleware)
+
+	i := &installation{app: app, store: store, onError: onError}
+	router := app.Muxer()
+	router.Use(i.handler)
+	router.NotFoundHandler = i.handler(router.NotFoundHandler)
+	router.MethodNotAllowedHandler = i.handler(router.MethodNotAllowedHandler)
+}
+
+// An installation saves the sessions of an application.
+type installation struct {
+	app     *buffalo.App
+	store   *session.Store
+	onError func(http.ResponseWriter, *http.Request, error)
+	groups  sync.Map // the groups whose middleware was checked
+}
+
+// handler saves the sessions of what route serves. The router calls it for each request. Middleware
+// such as popmw asks the context for a buffalo.Response, so the writer that saves is inside one.
+func (i *installation) handler(route http.Handler) http.Handler {
+	i.check(route)
+	return i.store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		route.ServeHTTP(&buffalo.Response{ResponseWriter: w}, r)
+	}), i.onError)
+}
+
+// check reports a group that was made before Install, when it serves its first request.
+func (i *installation) check(route http.Handler) {
+	info, ok := route.(*buffalo.RouteInfo)
+	if !ok || info.App == i.app {
+		return
+	}
+	if _, checked := i.groups.LoadOrStore(info.App, true); !checked && strings.Contains(info.App.Middleware.String(), "buffalo.RequestLoggerFunc") {
+		i.app.Logger.Errorf("buffalosession: the group %s was made before buffalosession.Install, so each of its visitors gets a session and its pages cannot read it: call Install directly after buffalo.New", info.App.Prefix)
+	}
+}
+
+// middleware lets pages read the session, and has what saves it return its errors. If a test has
+// replaced the application's store, as package suite does, pages can read the session as well.
+func middleware(next buffalo.Handler) buffalo.Handler {
 	return func(c buffalo.Context) error {
-		store, err := storeOf(c)
-		if err != nil {
-			return next(c)
-		}
 		x := session.Of(c.Request())
-		if !x.Handled() {
-			if _, known := reported.LoadOrStore(store, true); !known {
-				c.Logger().Error("buffalosession: changes can be lost: the application is served without its session handler; serve store.Handler(app, nil) instead of app")
-			}
-		}
 		own := &context{Context: c, exchange: x}
 		x.BeforeCommit(own.keepFlash)
-		if err = x.Err(); err == nil {
+		err := x.Err()
+		if err == nil {
 			err = next(own)
 		}
 		return own.answer(err)
 	}
 }
-
-// reported contains the stores whose missing Handler has been reported.
-var reported sync.Map
 
 // A context is a Buffalo context whose answers save the session first.
 type context struct {
@@ -169,30 +205,37 @@ func (c *context) keepFlash() {
 
 // Renew replaces the token of the visitor's session and keeps its values. Call it whenever the
 // visitor's rights change, such as at sign-in (OWASP ASVS 5.0, 7.2.4). A token that someone
-// planted in the browser is then useless.
+// planted in the browser is then useless. In a test that has replaced the application's store, as
+// package suite does, Renew does nothing.
 func Renew(c buffalo.Context) error {
 	store, err := storeOf(c)
-	if err != nil {
+	if store == nil {
 		return err
 	}
 	return store.Renew(c.Request(), c.Session().Session)
 }
 
 // Destroy ends the visitor's session. Values set afterwards, such as a flash, belong to a new
-// one.
+// one. In a test that has replaced the application's store, Destroy removes the values.
 func Destroy(c buffalo.Context) error {
 	store, err := storeOf(c)
 	if err != nil {
 		return err
 	}
 	c.Flash().Clear() // Buffalo took it out of the session when the request came
+	if store == nil {
+		c.Session().Clear()
+		return nil
+	}
 	return store.Destroy(c.Request(), c.Session().Session)
 }
 
+// storeOf returns the Store of the visitor's session. In a test it is nil, without an error, if the
+// session is in another store.
 func storeOf(c buffalo.Context) (*session.Store, error) {
 	store, ok := c.Session().Session.Store().(*session.Store)
-	if !ok {
-		return nil, fmt.Errorf("buffalosession: the application keeps its sessions in a %T; set buffalo.Options.SessionStore to a *session.Store", c.Session().Session.Store())
+	if !ok && c.Value("env") != "test" {
+		return nil, fmt.Errorf("buffalosession: the session is in a %T: call buffalosession.Install, and set no other buffalo.Options.SessionStore afterwards", c.Session().Session.Store())
 	}
 	return store, nil
 }

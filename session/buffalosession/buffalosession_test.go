@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -26,13 +27,12 @@ import (
 
 const name = "_app_session"
 
-// A program is a Buffalo application behind the session's handler, and a browser.
+// A program is a Buffalo application with its sessions in a Store, and a browser.
 type program struct {
 	*require.Assertions
 	app    *buffalo.App
 	store  *session.Store
 	memory *backendtest.Memory // nil: sessions in cookies
-	served http.Handler
 	cookie string
 	log    bytes.Buffer
 
@@ -49,17 +49,15 @@ func open(t *testing.T, memory *backendtest.Memory) *program {
 	var err error
 	p.store, err = session.New([][]byte{[]byte(session.NewSecret())}, options)
 	p.NoError(err)
-	p.app = buffalo.New(buffalo.Options{Env: "test", SessionStore: p.store, SessionName: name})
+	p.app = buffalo.New(buffalo.Options{Env: "test", SessionName: name})
 	p.app.Logger.(interface{ SetOutput(io.Writer) }).SetOutput(&p.log)
-	p.app.Middleware.Remove(buffalo.RequestLogger)
-	p.app.Use(buffalosession.Middleware)
+	buffalosession.Install(p.app, p.store, nil)
 	p.app.Use(func(next buffalo.Handler) buffalo.Handler {
 		return func(c buffalo.Context) error {
 			p.transaction = next(c)
 			return p.transaction
 		}
 	})
-	p.served = p.store.Handler(p.app, nil)
 	return p
 }
 
@@ -68,12 +66,16 @@ func (p *program) ask(method, path string) *http.Response {
 	if p.cookie != "" {
 		r.Header.Set("Cookie", name+"="+p.cookie)
 	}
-	p.served.ServeHTTP(w, r)
+	p.app.ServeHTTP(w, r)
 	for _, c := range w.Result().Cookies() {
 		p.cookie = c.Value
 	}
 	return w.Result()
 }
+
+var colour = regexp.MustCompile("\x1b\\[[0-9]*m")
+
+func (p *program) logged() string { return colour.ReplaceAllString(p.log.String(), "") }
 
 // stored returns what the next request would read.
 func (p *program) stored() session.View {
@@ -227,26 +229,149 @@ func Test_16_a_redirect_to_no_route_saves_nothing(t *testing.T) {
 	}
 }
 
-func Test_a_missing_handler_is_reported_once_with_the_line_to_add(t *testing.T) {
-	p := open(t, nil)
-	p.app.GET("/", func(c buffalo.Context) error { c.Session().Set("a", 1); return c.Render(http.StatusOK, page) })
-	p.served = p.app
-	p.Len(p.ask("GET", "/").Cookies(), 1, "Save saves at once")
-	p.ask("GET", "/")
-	p.Equal(1, strings.Count(p.log.String(), "store.Handler(app, nil)"), p.log.String())
+func Test_a_group_made_before_Install_is_reported_once(t *testing.T) {
+	var log bytes.Buffer
+	app := buffalo.New(buffalo.Options{Env: "test"})
+	app.Logger.(interface{ SetOutput(io.Writer) }).SetOutput(&log)
+	early := app.Group("/early")
+	store, err := session.New([][]byte{[]byte(session.NewSecret())}, session.Options{})
+	require.NoError(t, err)
+	buffalosession.Install(app, store, nil)
+	late := app.Group("/late")
+	for _, group := range []*buffalo.App{early, late} {
+		group.GET("/", func(c buffalo.Context) error { return c.Render(http.StatusOK, page) })
+	}
+	for _, path := range []string{"/late", "/early", "/early"} {
+		app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+	}
+	require.Equal(t, 1, strings.Count(log.String(), "call Install directly after buffalo.New"), log.String())
+	require.Contains(t, log.String(), "the group /early was made before")
 }
 
-func Test_another_store_passes_through(t *testing.T) {
+// A test of package suite replaces the store of the application with one that remembers one session.
+func Test_in_a_test_another_store_takes_the_place(t *testing.T) {
 	p := open(t, nil)
 	p.app.SessionStore = sessions.NewCookieStore([]byte("secret"))
+	html := render.New(render.Options{TemplatesFS: fstest.MapFS{"page.html": {Data: []byte(`<%= session["a"] %>`)}}})
 	p.app.GET("/", func(c buffalo.Context) error {
-		p.ErrorContains(buffalosession.Renew(c), "SessionStore")
-		p.ErrorContains(buffalosession.Destroy(c), "SessionStore")
 		c.Session().Set("a", 1)
+		p.NoError(buffalosession.Renew(c))
+		p.Equal(1, c.Session().Get("a"))
+		p.NoError(buffalosession.Destroy(c))
+		p.Nil(c.Session().Get("a"))
+		c.Session().Set("a", 2)
+		return c.Render(http.StatusOK, html.HTML("page.html"))
+	})
+	w := httptest.NewRecorder()
+	p.app.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	p.Equal("2", w.Body.String())
+	p.Len(w.Result().Cookies(), 1)
+}
+
+func Test_outside_a_test_another_store_is_an_error_of_Renew_and_Destroy(t *testing.T) {
+	app := buffalo.New(buffalo.Options{Env: "production", SessionStore: sessions.NewCookieStore([]byte("secret"))})
+	app.GET("/", func(c buffalo.Context) error {
+		require.ErrorContains(t, buffalosession.Renew(c), "call buffalosession.Install")
+		c.Session().Set("a", 1)
+		require.ErrorContains(t, buffalosession.Destroy(c), "call buffalosession.Install")
+		require.Equal(t, 1, c.Session().Get("a"))
 		return c.Render(http.StatusOK, page)
 	})
-	p.Equal(http.StatusOK, p.ask("GET", "/").StatusCode)
-	p.NotEmpty(p.cookie)
+	w := httptest.NewRecorder()
+	app.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	require.Equal(t, http.StatusOK, w.Code)
+}
+
+type heroes struct{ *buffalo.BaseResource }
+
+func (heroes) List(c buffalo.Context) error {
+	c.Session().Set("name", "Superman")
+	_, err := c.Response().Write([]byte("hello"))
+	return err
+}
+
+func Test_16_every_kind_of_route_is_saved(t *testing.T) {
+	direct := heroes{}.List
+	for kind, add := range map[string]func(*buffalo.App){
+		"a group":                    func(app *buffalo.App) { app.Group("/a").GET("/", direct) },
+		"a group of a group":         func(app *buffalo.App) { app.Group("/a").Group("/").GET("/", direct) },
+		"a resource":                 func(app *buffalo.App) { app.Resource("/a", heroes{&buffalo.BaseResource{}}) },
+		"a host":                     func(app *buffalo.App) { app.VirtualHost("example.com").GET("/a", direct) },
+		"a group without middleware": func(app *buffalo.App) { g := app.Group("/a"); g.Middleware.Clear(); g.GET("/", direct) },
+		"no route": func(app *buffalo.App) {
+			app.ErrorHandlers[http.StatusNotFound] = func(_ int, _ error, c buffalo.Context) error { return direct(c) }
+		},
+		"no such method": func(app *buffalo.App) {
+			app.POST("/a", direct)
+			app.ErrorHandlers[http.StatusMethodNotAllowed] = func(_ int, _ error, c buffalo.Context) error { return direct(c) }
+		},
+	} {
+		p := open(t, nil)
+		add(p.app)
+		p.ask("GET", "/a")
+		p.Equal("Superman", p.stored()["name"], kind)
+	}
+}
+
+func Test_03_a_Handler_around_the_application_changes_nothing(t *testing.T) {
+	p := open(t, nil)
+	p.app.GET("/", heroes{}.List)
+	w := httptest.NewRecorder()
+	p.store.Handler(p.app, nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	p.Equal("hello", w.Body.String())
+	p.Len(w.Result().Cookies(), 1)
+}
+
+func Test_13_onError_answers_if_a_direct_answer_cannot_be_saved(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		p := open(t, &backendtest.Memory{})
+		if own {
+			p.app = buffalo.New(buffalo.Options{Env: "test", SessionName: name})
+			p.app.Logger.(interface{ SetOutput(io.Writer) }).SetOutput(&p.log)
+			buffalosession.Install(p.app, p.store, func(w http.ResponseWriter, r *http.Request, err error) {
+				w.WriteHeader(session.Status(w.Header(), err))
+				_, _ = w.Write([]byte("our own page"))
+			})
+		}
+		p.app.POST("/", func(c buffalo.Context) error {
+			c.Session().Set("at", time.Now().String())
+			if c.Param("down") != "" {
+				p.memory.SetDown(true)
+			}
+			_, err := c.Response().Write([]byte("the change was saved"))
+			return err
+		})
+		p.ask("POST", "/")
+		res := p.ask("POST", "/?down=1")
+		body, _ := io.ReadAll(res.Body)
+		p.Equal(http.StatusServiceUnavailable, res.StatusCode)
+		p.Equal(own, string(body) == "our own page", "%s", body)
+		p.NotContains(string(body), "was saved")
+		p.Contains(p.logged(), "status=503", "what the visitor got")
+	}
+}
+
+func Test_01_the_log_has_each_request_and_gives_no_visitor_a_session(t *testing.T) {
+	p := open(t, nil)
+	p.app.GET("/hello", func(c buffalo.Context) error {
+		p.NotEmpty(c.Value("request_id"))
+		return c.Render(http.StatusOK, page)
+	})
+	p.Empty(p.ask("GET", "/hello?a=b").Cookies())
+	for _, field := range []string{"method=GET", `path="/hello/?a=b"`, "status=200", "size=5", "duration=", "request_id="} {
+		p.Contains(p.logged(), field)
+	}
+}
+
+func Test_a_request_logger_of_the_application_stays(t *testing.T) {
+	before, called := buffalo.RequestLogger, false
+	defer func() { buffalo.RequestLogger = before }()
+	buffalo.RequestLogger = func(next buffalo.Handler) buffalo.Handler { called = true; return next }
+	p := open(t, nil)
+	p.app.GET("/", func(c buffalo.Context) error { return c.Render(http.StatusOK, page) })
+	p.ask("GET", "/")
+	p.True(called)
+	p.NotContains(p.logged(), "status=")
 }
 
 func Test_09_a_uuid_is_stored_as_sign_in_recipes_do(t *testing.T) {
@@ -296,7 +421,7 @@ func Test_11_destroy_forgets_the_flash_and_renew_keeps_the_values(t *testing.T) 
 	p.Empty(sessiontest.Read(p.store, res, name))
 }
 
-func Test_Middleware_lets_a_page_index_the_session(t *testing.T) {
+func Test_a_page_indexes_the_session(t *testing.T) {
 	p := open(t, nil)
 	page := render.New(render.Options{TemplatesFS: fstest.MapFS{"page.html": {Data: []byte(`<%= session["name"] %>, <%= session.Get("name") %>|<%= session["none"] %>`)}}})
 	p.app.GET("/", func(c buffalo.Context) error {
@@ -304,6 +429,6 @@ func Test_Middleware_lets_a_page_index_the_session(t *testing.T) {
 		return c.Render(http.StatusOK, page.HTML("page.html"))
 	})
 	w := httptest.NewRecorder()
-	p.served.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	p.app.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	p.Equal("&lt;Superman&gt;, &lt;Superman&gt;|", w.Body.String())
 }

@@ -2,6 +2,7 @@ package buffalosession_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 
@@ -17,9 +18,9 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	app := buffalo.New(buffalo.Options{Env: "test", SessionStore: store, SessionName: "_app_session"})
-	app.Middleware.Remove(buffalo.RequestLogger) // it gives every visitor a session
-	app.Use(buffalosession.Middleware)
+	app := buffalo.New(buffalo.Options{Env: "test", SessionName: "_app_session"})
+	app.Logger.(interface{ SetOutput(io.Writer) }).SetOutput(io.Discard) // this example prints something else
+	buffalosession.Install(app, store, nil)
 	app.POST("/login", func(c buffalo.Context) error {
 		if err := buffalosession.Renew(c); err != nil {
 			return err
@@ -29,7 +30,7 @@ func Example() {
 	})
 
 	w := httptest.NewRecorder()
-	store.Handler(app, nil).ServeHTTP(w, httptest.NewRequest("POST", "/login", nil))
+	app.ServeHTTP(w, httptest.NewRequest("POST", "/login", nil))
 	fmt.Println(w.Code, w.Header().Get("Location"), sessiontest.Read(store, w.Result(), "_app_session"))
 	// Output:
 	// 303 / map[user:clark]

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -10,13 +11,12 @@ import (
 	"heroes/session/backendtest"
 	"heroes/session/redisstore"
 
-	"github.com/gobuffalo/envy"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 )
 
 func Test_Redis(t *testing.T) {
-	url := envy.Get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
+	url := cmp.Or(os.Getenv("TEST_REDIS_URL"), "redis://127.0.0.1:6379/0")
 	options, err := redis.ParseURL(url)
 	require.NoError(t, err)
 	client := redis.NewClient(options)

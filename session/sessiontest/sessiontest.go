@@ -1,11 +1,13 @@
-// Package sessiontest puts values into the session of a test's request and reads what a
-// response leaves in it, as Flask's session_transaction does.
+// Package sessiontest helps to test an application with sessions. Put and Read do what Flask's
+// session_transaction does.
 package sessiontest
 
 import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"sync"
+	"time"
 
 	"heroes/session"
 )
@@ -59,4 +61,32 @@ func Read(store *session.Store, res *http.Response, name string) session.View {
 		}
 	}
 	return nil
+}
+
+// Browser returns a handler that keeps the cookies of next's responses and sends all of them with
+// each request, whatever their paths and domains. The package gobuffalo/httptest alone sends those
+// of the last response only:
+//
+//	browser := httptest.New(sessiontest.Browser(app))
+func Browser(next http.Handler) http.Handler {
+	cookies := map[string]string{}
+	var mu sync.Mutex
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		r.Header.Del("Cookie")
+		for name, value := range cookies {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+		mu.Unlock()
+		next.ServeHTTP(w, r)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range (&http.Response{Header: w.Header()}).Cookies() {
+			if c.MaxAge < 0 || !c.Expires.IsZero() && c.Expires.Before(time.Now()) {
+				delete(cookies, c.Name)
+			} else {
+				cookies[c.Name] = c.Value
+			}
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"heroes/session"
@@ -38,4 +39,27 @@ func Test_values_are_put_into_a_request_and_read_from_its_response(t *testing.T)
 	require.NoError(t, sessiontest.Put(store, r, "s", map[string]any{"visits": nil}))
 	require.Len(t, r.Cookies(), 1, "an emptied session has no cookie")
 	require.Error(t, sessiontest.Put(store, r, "s", map[string]any{"x": struct{}{}}))
+}
+
+func Test_a_Browser_keeps_cookies_between_requests(t *testing.T) {
+	browser := sessiontest.Browser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, line := range r.URL.Query()["set"] {
+			w.Header().Add("Set-Cookie", line)
+		}
+		fmt.Fprint(w, len(r.Cookies()))
+	}))
+	for _, step := range []struct{ set, brought string }{
+		{"set=a=1&set=b=2;Secure;Path=/x", "0"},
+		{"", "2"},
+		{"", "2"}, // the response before set no cookie
+		{"set=a=;Max-Age%3D0", "2"},
+		{"set=b=%3BExpires%3DThu, 01 Jan 1970 00:00:00 GMT", "1"},
+		{"", "0"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.URL.RawQuery = strings.ReplaceAll(strings.ReplaceAll(step.set, ";", "%3B"), " ", "+")
+		w := httptest.NewRecorder()
+		browser.ServeHTTP(w, r)
+		require.Equal(t, step.brought, w.Body.String(), step.set)
+	}
 }

@@ -37,7 +37,8 @@ func Encode(b []byte, values map[any]any) ([]byte, error) {
 	for _, key := range keys {
 		b = appendString(b, key)
 		if b, err = appendValue(b, values[key], 0); err != nil {
-			if e, ok := errors.AsType[*TypeError](err); ok {
+			var e *TypeError
+			if errors.As(err, &e) {
 				e.Key = key
 				return nil, e
 			}
