@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	heroes/session v0.0.0
+	heroes/session/boltstore v0.0.0
 	heroes/session/buffalosession v0.0.0
 	heroes/session/redisstore v0.0.0
 	heroes/session/sqlstore v0.0.0
@@ -12,6 +13,7 @@ require (
 
 replace (
 	heroes/session => ./session
+	heroes/session/boltstore => ./session/boltstore
 	heroes/session/buffalosession => ./session/buffalosession
 	heroes/session/redisstore => ./session/redisstore
 	heroes/session/sqlstore => ./session/sqlstore
@@ -87,6 +89,7 @@ require (
 	github.com/spf13/pflag v1.0.10 // indirect
 	github.com/valyala/fastrand v1.1.0 // indirect
 	github.com/valyala/histogram v1.2.0 // indirect
+	go.etcd.io/bbolt v1.5.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/mod v0.41.0 // indirect

@@ -15,6 +15,9 @@ require (
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/unrolled/secure v1.13.0
 	heroes v0.0.0
+	heroes/session v0.0.0
+	heroes/session/redisstore v0.0.0
+	heroes/session/sqlstore v0.0.0
 )
 
 require (
@@ -83,6 +86,14 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
 
-replace heroes => ../
+replace (
+	heroes => ../
+	heroes/session => ../session
+	heroes/session/boltstore => ../session/boltstore
+	heroes/session/buffalosession => ../session/buffalosession
+	heroes/session/redisstore => ../session/redisstore
+	heroes/session/sqlstore => ../session/sqlstore
+	heroes/views => ../views
+)
 
 replace github.com/gobuffalo/helpers => github.com/gobuffalo/helpers v0.6.7

@@ -126,7 +126,7 @@ func visitor(b *testing.B, backend session.Backend) (*session.Store, func()) {
 }
 
 func newSQL(b *testing.B, db *sql.DB) session.Backend {
-	backend, err := sqlstore.New(b.Context(), db, "postgres")
+	backend, err := sqlstore.New(db, "postgres", sqlstore.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

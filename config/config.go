@@ -2,6 +2,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 
 	"heroes/metrics"
 	"heroes/session"
+	"heroes/session/buffalosession"
 
 	"github.com/gobuffalo/envy"
 )
@@ -29,8 +31,9 @@ type Config struct {
 
 	Secrets  [][]byte        // of the sessions, newest first
 	Session  session.Options // with a Backend, Store is only a name
-	Store    string          // "cookie", "database" or "redis"
+	Store    string          // "cookie", "database", "redis" or "file"
 	RedisURL string
+	File     string // of Store "file"
 
 	MetricsAddr string           // where metrics are served; empty: nowhere
 	Metrics     *metrics.Metrics // nil unless they are served
@@ -88,6 +91,11 @@ func checkEnv(env string) error {
 		return fmt.Errorf("GO_ENV: %q has a capital letter or a space: set it to %s", env, lower)
 	}
 	return nil
+}
+
+func (c *Config) readSecrets() (err error) {
+	c.Secrets, err = buffalosession.Secrets(c.Env)
+	return err
 }
 
 func (c *Config) readAddr() (err error) {
@@ -151,8 +159,14 @@ func (c *Config) readStore() error {
 	switch c.Store {
 	case "cookie", "database", "redis":
 		return nil
+	case "file":
+		if c.File = envy.Get("SESSION_FILE", ""); c.File == "" && c.Production() {
+			return errors.New("SESSION_FILE: SESSION_STORE=file keeps the sessions there: set it to a path such as /var/lib/heroes/sessions.db")
+		}
+		c.File = cmp.Or(c.File, "tmp/sessions_"+c.Env+".db")
+		return nil
 	}
-	return fmt.Errorf("SESSION_STORE: %q is not a store: set it to cookie, database or redis", c.Store)
+	return fmt.Errorf("SESSION_STORE: %q is not a store: set it to cookie, database, redis or file", c.Store)
 }
 
 func (c *Config) readTimeouts() error {

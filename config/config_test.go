@@ -1,7 +1,6 @@
 package config
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +42,6 @@ func Test_Config_production_does_not_start_without_a_good_secret(t *testing.T) {
 		}
 		_, err := with(t, env)
 		require.ErrorContains(t, err, "SESSION_SECRET", why)
-		require.ErrorContains(t, err, "task secret", why)
 		require.NotContains(t, err.Error(), short, why)
 		require.NotContains(t, err.Error(), "\n", "one line")
 	}
@@ -53,34 +51,6 @@ func Test_Config_production_does_not_start_without_a_good_secret(t *testing.T) {
 	require.Len(t, c.Secrets, 2)
 	require.Equal(t, good, string(c.Secrets[0]), "newest first")
 	require.False(t, c.Session.Insecure)
-}
-
-func Test_Config_development_makes_a_secret_once_and_keeps_it_to_itself(t *testing.T) {
-	t.Chdir(t.TempDir())
-	first, err := with(t, map[string]string{"GO_ENV": "development"})
-	require.NoError(t, err)
-	again, err := with(t, map[string]string{"GO_ENV": "development"})
-	require.NoError(t, err)
-	require.Equal(t, first.Secrets, again.Secrets)
-	require.True(t, first.Session.Insecure)
-	info, err := os.Stat(secretFile)
-	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
-	left, err := os.ReadDir("tmp")
-	require.NoError(t, err)
-	require.Len(t, left, 1, "no draft is left")
-
-	require.NoError(t, os.WriteFile(secretFile, []byte("short"), 0o600))
-	_, err = with(t, map[string]string{"GO_ENV": "development"})
-	require.ErrorContains(t, err, secretFile)
-}
-
-func Test_Config_test_has_a_fresh_secret(t *testing.T) {
-	first, err := with(t, map[string]string{"GO_ENV": "test"})
-	require.NoError(t, err)
-	again, err := with(t, map[string]string{"GO_ENV": "test"})
-	require.NoError(t, err)
-	require.NotEqual(t, first.Secrets, again.Secrets)
 }
 
 func Test_Config_reads_the_lifetimes(t *testing.T) {
@@ -121,30 +91,6 @@ func Test_Config_a_name_of_an_environment_has_no_capitals_and_no_spaces(t *testi
 		require.ErrorContains(t, err, "set it to "+strings.ToLower(strings.TrimSpace(env)))
 	}
 	require.Equal(t, "test", Env(), "in tests, where it is not set")
-}
-
-func Test_Config_secrets_that_were_written_wrongly_are_an_error(t *testing.T) {
-	a, b := session.NewSecret(), session.NewSecret()
-	for _, list := range []string{a + " " + b, a + "\n" + b, `"` + a + `"`, "'" + a + "," + b + "'"} {
-		_, err := with(t, map[string]string{"GO_ENV": "production", "SESSION_SECRET": list})
-		require.ErrorContains(t, err, "SESSION_SECRET: secret 1 of ")
-		require.ErrorContains(t, err, "separate secrets by commas and write them without quotes")
-		require.NotContains(t, err.Error(), a)
-	}
-}
-
-func Test_Config_in_development_a_folder_that_cannot_be_written_is_an_error(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Chdir("/proc") // where not even root can make a folder
-	} else {
-		dir := t.TempDir()
-		require.NoError(t, os.Chmod(dir, 0o500))
-		t.Chdir(dir)
-	}
-	_, err := with(t, map[string]string{"GO_ENV": "development"})
-	require.ErrorContains(t, err, "tmp/session_secret: ")
-	require.ErrorContains(t, err, "or set SESSION_SECRET")
-	require.NotContains(t, err.Error(), "\n")
 }
 
 func Test_Config_reads_where_to_listen(t *testing.T) {

@@ -75,7 +75,7 @@ func testNames(t *testing.T) map[string]bool {
 var link = regexp.MustCompile(`\[[^\]]*\]\(([^)\s]+)\)`)
 
 func Test_Documents_link_to_what_is_there(t *testing.T) {
-	for _, document := range []string{"asvs.md", "operations.md", "../README.md", "../SECURITY.md"} {
+	for _, document := range []string{"adopt.md", "asvs.md", "operations.md", "../README.md", "../SECURITY.md"} {
 		for _, to := range link.FindAllStringSubmatch(read(t, document), -1) {
 			if strings.Contains(to[1], "://") {
 				continue
@@ -94,14 +94,34 @@ func Test_Documents_link_to_what_is_there(t *testing.T) {
 	}
 }
 
+var unnamed = regexp.MustCompile(`[^\w -]`)
+
 // headings are a document's, as links name them.
 func headings(document string) (names []string) {
 	for line := range strings.Lines(document) {
 		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && line[0] == '#' {
-			names = append(names, strings.ReplaceAll(strings.ToLower(strings.TrimSpace(title)), " ", "-"))
+			title = unnamed.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), "")
+			names = append(names, strings.ReplaceAll(title, " ", "-"))
 		}
 	}
 	return names
+}
+
+func Test_Guide_each_piece_of_Go_is_from_a_program_that_is_tested(t *testing.T) {
+	indent := regexp.MustCompile(`(?m)^[ \t]+`)
+	var programs strings.Builder
+	for _, pattern := range []string{"../examples/*/*.go", "../examples/*/*/*.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			programs.WriteString(indent.ReplaceAllString(read(t, file), ""))
+		}
+	}
+	pieces := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "adopt.md"), -1)
+	require.NotEmpty(t, pieces)
+	for _, piece := range pieces {
+		require.Contains(t, programs.String(), indent.ReplaceAllString(piece[1], ""), piece[1])
+	}
 }
 
 func Test_Alerts_ask_for_metrics_that_there_are(t *testing.T) {
@@ -121,9 +141,17 @@ func Test_Alerts_ask_for_metrics_that_there_are(t *testing.T) {
 
 // reasons is the part of README that says why each direct dependency is there.
 func Test_README_has_a_reason_for_each_direct_dependency(t *testing.T) {
-	_, reasons, ok := strings.Cut(read(t, "../README.md"), "Each direct dependency is there for a reason")
+	_, reasons, ok := strings.Cut(read(t, "../README.md"), "Each direct dependency of the application and its libraries is there for a reason")
 	require.True(t, ok)
-	for line := range strings.Lines(read(t, "../go.mod")) {
+	var required string
+	for _, pattern := range []string{"../go.mod", "../views/go.mod", "../session/go.mod", "../session/*/go.mod"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			required += read(t, file)
+		}
+	}
+	for line := range strings.Lines(required) {
 		fields := strings.Fields(line)
 		if len(fields) != 2 || !strings.Contains(fields[0], ".") { // an indirect one has a comment
 			if len(fields) != 2 || fields[0] != "tool" {
@@ -145,7 +173,7 @@ func Test_Dockerfile_builds_with_the_Go_of_go_mod_and_all_of_its_packages(t *tes
 		require.NoError(t, err)
 		for _, file := range files {
 			folder := strings.Split(file, string(filepath.Separator))[1]
-			if strings.HasSuffix(file, "_test.go") || slices.Contains([]string{"bench", "e2e", "tmp"}, folder) {
+			if strings.HasSuffix(file, "_test.go") || slices.Contains([]string{"bench", "e2e", "examples", "tmp"}, folder) {
 				continue
 			}
 			require.Contains(t, sent, "!"+folder, file)

@@ -9,6 +9,7 @@ import (
 	"heroes/config"
 	"heroes/models"
 	"heroes/session"
+	"heroes/session/boltstore"
 
 	"github.com/gobuffalo/grift/grift"
 )
@@ -28,12 +29,18 @@ func sessions(task func(*grift.Context, *session.Store, string) error) grift.Gri
 			return err
 		}
 		if settings.Store == "cookie" {
-			return errors.New("SESSION_STORE: the sessions are in the visitors' cookies, where no task can reach them: set it to database or redis, as the application has it; to end sessions in cookies, change SESSION_SECRET")
+			return errors.New("SESSION_STORE: the sessions are in the visitors' cookies, where no task can reach them: set it to database, redis or file, as the application has it; to end sessions in cookies, change SESSION_SECRET")
+		}
+		if settings.Store == "file" { // which a server may have open
+			if settings.Session.Backend, err = boltstore.Reach(c, settings.File); err != nil {
+				return fmt.Errorf("SESSION_STORE=file: %w", err)
+			}
 		}
 		store, err := models.Sessions(c, settings)
 		if err != nil {
 			return err
 		}
+		defer store.Close()
 		return task(c, store, settings.SessionName())
 	}
 }

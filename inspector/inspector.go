@@ -24,7 +24,7 @@ import (
 // An Inspector shows the session of a visitor.
 type Inspector struct {
 	Page   render.Renderer // templates/session/show.plush.html in the layout
-	Store  string          // where the sessions are: "cookie", "database" or "redis"
+	Store  string          // where the sessions are: SESSION_STORE
 	Fields []string        // keys of the hero, in the order of the form
 }
 

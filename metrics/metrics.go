@@ -4,6 +4,7 @@ package metrics
 import (
 	"cmp"
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -118,6 +119,14 @@ func (m *Metrics) Backend(b session.Backend) session.Backend {
 type backend struct {
 	session.Backend
 	metrics *Metrics
+}
+
+// Close closes the backend that is measured, if it can be closed.
+func (b backend) Close() error {
+	if closer, ok := b.Backend.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
 }
 
 func (b backend) observe(operation string, began time.Time, err *error) {

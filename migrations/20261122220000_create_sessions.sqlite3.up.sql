@@ -1,6 +1,6 @@
-CREATE TABLE sessions (
+CREATE TABLE "sessions" (
   id blob PRIMARY KEY NOT NULL,
   record blob NOT NULL,
   expires_at integer NOT NULL
 );
-CREATE INDEX sessions_expires_at ON sessions (expires_at);
+CREATE INDEX "sessions_expires_at" ON "sessions" (expires_at);

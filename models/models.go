@@ -104,6 +104,8 @@ func explain(err error, db *pop.Connection) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, sqlstore.ErrNoTable):
+		return errors.New("the database has no table of sessions: make it with go run ./cmd/app migrate, or this program's migrate")
 	case db.Dialect.Name() != "postgres":
 		return fmt.Errorf("the database %s cannot be used (%s): let this user read and write it and its folder, or set DATABASE_URL", details.Database, oneLine(err))
 	case strings.ContainsAny(details.Host+details.Database, "@:/"):

@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"heroes/config"
+	"heroes/migrations"
 	"heroes/session"
+	"heroes/session/sqlstore"
 
 	"github.com/gobuffalo/envy"
 	"github.com/gobuffalo/pop/v6"
@@ -45,7 +47,19 @@ func (ms *ModelSuite) Test_connections_are_kept() {
 	ms.Contains(pop.Connections, "production")
 }
 
-// open opens the sessions with these settings.
+func Test_Migrate_makes_the_table_that_the_library_describes(t *testing.T) {
+	for _, dialect := range []string{"postgres", "sqlite3"} {
+		up, down, err := sqlstore.Schema(dialect, "sessions")
+		require.NoError(t, err)
+		for direction, want := range map[string]string{"up": up, "down": down} {
+			sql, err := migrations.SQL.ReadFile("20261122220000_create_sessions." + dialect + "." + direction + ".sql")
+			require.NoError(t, err)
+			require.Equal(t, want, string(sql))
+		}
+	}
+}
+
+// openSessions opens the sessions with these settings.
 func openSessions(t *testing.T, c config.Config) (*session.Store, error) {
 	t.Helper()
 	c.Env, c.Secrets = "test", [][]byte{[]byte(session.NewSecret())}

@@ -10,6 +10,7 @@ import (
 
 	"heroes/config"
 	"heroes/session"
+	"heroes/session/boltstore"
 	"heroes/session/redisstore"
 	"heroes/session/sqlstore"
 )
@@ -25,6 +26,8 @@ func Sessions(ctx context.Context, c config.Config) (store *session.Store, err e
 		c.Session.Backend, err = openDatabase(ctx, c)
 	case c.Store == "redis":
 		c.Session.Backend, err = openRedis(ctx, c)
+	case c.Store == "file":
+		c.Session.Backend, err = boltstore.Open(c.File)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("SESSION_STORE=%s: %w", c.Store, err)
@@ -45,11 +48,11 @@ func openDatabase(ctx context.Context, c config.Config) (session.Backend, error)
 			return nil, fmt.Errorf("the migrations: %w", err)
 		}
 	}
-	backend, err := sqlstore.New(ctx, db.Store.(sqlstore.DB), db.Dialect.Name())
-	if err != nil {
-		return nil, explain(err, db)
+	backend, err := sqlstore.Open(db.Dialect.Name(), db.URL(), sqlstore.Options{})
+	if err == nil {
+		err = backend.Ping(ctx)
 	}
-	return backend, nil
+	return backend, explain(err, db)
 }
 
 func openRedis(ctx context.Context, c config.Config) (session.Backend, error) {

@@ -112,11 +112,13 @@ func (s *Store) Purge(ctx context.Context, progress func(deleted int)) (deleted 
 	}
 }
 
-// PurgeEvery purges in each interval until ctx ends. Any number of processes may do so.
+// PurgeEvery purges in each interval until ctx ends. Any number of processes may do so. In one
+// that does so already, PurgeEvery returns at once.
 func (s *Store) PurgeEvery(ctx context.Context, interval time.Duration) {
-	if s.options.Backend == nil {
+	if s.options.Backend == nil || !s.purging.CompareAndSwap(false, true) {
 		return
 	}
+	defer s.purging.Store(false)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {

@@ -17,7 +17,7 @@ type Key [16]byte
 // Each method takes no longer than its context allows and may be called by any number of
 // goroutines and processes at once. An error means that the server did not do what it was
 // asked, or that its reply was lost; in the second case the change may have been made. A
-// backend never sends a command a second time by itself.
+// backend sends a command a second time only if the server has answered that it undid the first.
 type Backend interface {
 	// Load returns the record under key, when it expires and what time it is, both by the
 	// backend's clock. The record is nil if there is none or it has expired.

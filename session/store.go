@@ -6,7 +6,9 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"heroes/session/internal/values"
@@ -71,6 +73,7 @@ type Store struct {
 	keys    keyring
 	options Options
 	keeper  keeper
+	purging atomic.Bool
 }
 
 var _ sessions.Store = (*Store)(nil)
@@ -246,6 +249,14 @@ func (s *Store) Ping(ctx context.Context) error {
 	defer cancel()
 	if err := s.options.Backend.Ping(ctx); err != nil {
 		return unavailable(err)
+	}
+	return nil
+}
+
+// Close closes the Backend, if it has a method Close. The sessions cannot be reached afterwards.
+func (s *Store) Close() error {
+	if closer, ok := s.options.Backend.(io.Closer); ok {
+		return closer.Close()
 	}
 	return nil
 }

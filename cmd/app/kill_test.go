@@ -13,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -304,6 +305,15 @@ func ownRedis(t *testing.T) (*backendtest.Server, setting) {
 func Test_Kill_with_sessions_in_Redis(t *testing.T) {
 	_, s := ownRedis(t)
 	killed(t, s)
+}
+
+// inFile keeps the sessions in a file. Only one process can have it open.
+func inFile(t *testing.T) setting {
+	return newSetting(t, "GO_ENV=production", "SESSION_STORE=file", "SESSION_FILE="+filepath.Join(t.TempDir(), "sessions.db"))
+}
+
+func Test_Kill_with_sessions_in_a_file(t *testing.T) {
+	killed(t, inFile(t))
 }
 
 func Test_Kill_of_Redis_itself_loses_nothing_that_was_acknowledged(t *testing.T) {

@@ -25,11 +25,13 @@ func serve() error {
 		debug.SetGCPercent(300) // 10 MB more memory save a quarter of the time
 	}
 	app := actions.App()
+	store := app.SessionStore.(*session.Store)
+	defer store.Close()
+	go store.PurgeEvery(app.Context, 5*time.Minute) // also while there are no visitors
 	c, err := config.Get()
 	if err != nil {
 		return err
 	}
-	go app.SessionStore.(*session.Store).PurgeEvery(app.Context, 5*time.Minute)
 	handler := actions.Handler(app)
 	if c.Metrics != nil {
 		handler = c.Metrics.Requests(paths(app), handler)

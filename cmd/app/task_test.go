@@ -7,10 +7,10 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"heroes/session"
-	"heroes/session/backendtest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -27,8 +27,12 @@ func (s setting) run(t *testing.T, args ...string) (out string, status int) {
 }
 
 func Test_Tasks_list_count_and_end_sessions_on_a_server(t *testing.T) {
-	_, addr := backendtest.Redis(t)
-	s := newSetting(t, "GO_ENV=production", "SESSION_STORE=redis", "REDIS_URL=redis://"+addr+"/0")
+	_, redis := ownRedis(t)
+	t.Run("Redis", func(t *testing.T) { endSessions(t, redis) })
+	t.Run("a file that the server has open", func(t *testing.T) { endSessions(t, inFile(t)) })
+}
+
+func endSessions(t *testing.T, s setting) {
 	p := s.start(t)
 	for range 2 {
 		res, err := p.client.Post("http://"+p.addr+"/heroes", "application/x-www-form-urlencoded", strings.NewReader(hero("Superman")))
@@ -60,6 +64,10 @@ func Test_Tasks_list_count_and_end_sessions_on_a_server(t *testing.T) {
 	require.Zero(t, status)
 	out, _ = s.run(t, "task", "sessions:count")
 	require.Equal(t, "0\n", out)
+
+	require.NoError(t, p.end(t, syscall.SIGTERM))
+	out, _ = s.run(t, "task", "sessions:count")
+	require.Equal(t, "0\n", out, "without a server")
 }
 
 func Test_Tasks_need_nothing_that_they_do_not_use(t *testing.T) {
@@ -73,7 +81,7 @@ func Test_Tasks_need_nothing_that_they_do_not_use(t *testing.T) {
 
 func Test_Tasks_build_an_application_only_to_print_its_routes_and_middleware(t *testing.T) {
 	s := newSetting(t, "GO_ENV=production")
-	for task, want := range map[string]string{"routes": "/success/", "middleware": "buffalosession.Middleware"} {
+	for task, want := range map[string]string{"routes": "/success/", "middleware": "buffalosession.middleware"} {
 		out, status := s.run(t, "task", task)
 		require.Zero(t, status, out)
 		require.Contains(t, out, want)

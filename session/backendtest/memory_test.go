@@ -292,7 +292,10 @@ func Test_a_purge_is_repeated_in_each_interval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := &Memory{}
 		ctx, stop := context.WithCancel(t.Context())
-		go open(t, memory, session.Options{}).store.PurgeEvery(ctx, 5*time.Minute)
+		store := open(t, memory, session.Options{}).store
+		go store.PurgeEvery(ctx, 5*time.Minute)
+		synctest.Wait()
+		store.PurgeEvery(ctx, time.Minute) // once is enough: it returns at once
 		for range 3 {
 			for range 5 {
 				_, err := memory.Swap(ctx, newKey(), nil, newRecord(10), time.Minute)

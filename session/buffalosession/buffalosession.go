@@ -2,6 +2,7 @@
 // sessions:
 //
 //	app := buffalo.New(buffalo.Options{Env: ENV, SessionName: "_app_session"})
+//	store, err := buffalosession.NewStore(ENV, session.Options{})
 //	buffalosession.Install(app, store, nil)
 //
 // Nothing else changes: the application is served, and tested, as before. Sessions can store a
@@ -17,6 +18,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 
 	"heroes/session"
 
@@ -39,6 +41,7 @@ func init() { session.Register("uuid", uuid.UUID{}) }
 //     sessions cannot be reached, 409 if another request renewed or ended the session, or if too
 //     many requests change it at once. A flash is kept even if the response is neither rendered
 //     nor redirected.
+//   - From the first request on, expired records are deleted every five minutes.
 //   - Buffalo's RequestLogger gives every visitor a session. One that stores nothing takes its
 //     place. A request logger of the application's own stays.
 func Install(app *buffalo.App, store *session.Store, onError func(http.ResponseWriter, *http.Request, error)) {
@@ -58,13 +61,15 @@ type installation struct {
 	app     *buffalo.App
 	store   *session.Store
 	onError func(http.ResponseWriter, *http.Request, error)
-	groups  sync.Map // the groups whose middleware was checked
+	groups  sync.Map  // the groups whose middleware was checked
+	purge   sync.Once // an application that only runs a task does not begin
 }
 
 // handler saves the sessions of what route serves. The router calls it for each request. Middleware
 // such as popmw asks the context for a buffalo.Response, so the writer that saves is inside one.
 func (i *installation) handler(route http.Handler) http.Handler {
 	i.check(route)
+	i.purge.Do(func() { go i.store.PurgeEvery(i.app.Context, 5*time.Minute) })
 	return i.store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route.ServeHTTP(&buffalo.Response{ResponseWriter: w}, r)
 	}), i.onError)

@@ -10,7 +10,8 @@ import (
 )
 
 // logRequest logs each request, as Buffalo's RequestLogger does: its method, path, status, size in
-// bytes and duration, and a random request_id, which the context has under that name.
+// bytes and duration, and a random request_id, which the context has under that name. It leaves out
+// the query, which can contain a secret, such as the code of an OAuth callback.
 func logRequest(next buffalo.Handler) buffalo.Handler {
 	return func(c buffalo.Context) error {
 		random := make([]byte, 10)
@@ -22,7 +23,7 @@ func logRequest(next buffalo.Handler) buffalo.Handler {
 		c.LogField("request_id", id)
 		began := time.Now()
 		defer func() {
-			sent, path := sentTo(c), c.Request().URL.String()
+			sent, path := sentTo(c), c.Request().URL.Path
 			c.LogFields(map[string]any{
 				"method": c.Request().Method, "path": path,
 				"status": sent.Status, "size": sent.Size, "duration": time.Since(began),

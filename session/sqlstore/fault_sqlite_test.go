@@ -16,36 +16,30 @@ import (
 	"heroes/session/backendtest"
 	"heroes/session/sqlstore"
 
-	"github.com/gobuffalo/pop/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// openFile opens a file of sessions, which it makes if there is none, as the
-// application does.
-func openFile(t *testing.T, file string) (*sqlstore.Backend, *pop.Connection) {
+// openFile opens a file of sessions, and creates it if there is none.
+func openFile(t *testing.T, file string) *sqlstore.Backend {
 	t.Helper()
-	url := "sqlite3://" + file + "?_fk=true&_journal_mode=WAL&_busy_timeout=900"
-	conn, err := pop.NewConnection(&pop.ConnectionDetails{URL: url, Pool: 20, IdlePool: 20})
+	backend, err := sqlstore.Open("sqlite3", file+fileOptions, sqlstore.Options{})
 	require.NoError(t, err)
-	require.NoError(t, conn.Open())
-	migrate(t, conn)
-	backend, err := sqlstore.New(t.Context(), conn.Store.(sqlstore.DB), "sqlite3")
-	require.NoError(t, err)
-	return backend, conn
+	require.NoError(t, backend.CreateTable(t.Context()))
+	return backend
 }
 
-// A number lies under a key in the session of a cookie.
+// A number is stored under a key in the session of a cookie.
 type number struct{ cookie, key string }
 
 // The environment of a writer: a process of this test's program that writes.
 const fileEnv, keyEnv, cookieEnv = "FAULT_FILE", "FAULT_KEY", "FAULT_COOKIE"
 
-// write increments a number in four new sessions, or in the one of a cookie four at
-// once under keys of their own, for two seconds. It prints what is acknowledged.
+// write increments numbers for two seconds and prints what is acknowledged: one in each of four
+// new sessions, or four at once in the session of a cookie, under keys of their own.
 func write(t *testing.T) {
-	backend, conn := openFile(t, os.Getenv(fileEnv))
-	defer conn.Close()
+	backend := openFile(t, os.Getenv(fileEnv))
+	defer backend.Close()
 	end := time.Now().Add(2 * time.Second)
 	var wait sync.WaitGroup
 	for i := range 4 {
@@ -74,8 +68,8 @@ func startWriter(t *testing.T, file, key, cookie string) (*exec.Cmd, io.Reader) 
 	return cmd, out
 }
 
-// acknowledged reads what a writer prints until it ends, and gives what each number was
-// last. None may go back. At each line it calls seen.
+// acknowledged reads what a writer prints until it ends, and returns the last value of each
+// number. None may go back. It calls seen for each line.
 func acknowledged(t *testing.T, out io.Reader, seen func()) map[number]int {
 	last, total := map[number]int{}, 0
 	for lines := bufio.NewScanner(out); lines.Scan(); total++ {
@@ -94,12 +88,12 @@ func acknowledged(t *testing.T, out io.Reader, seen func()) map[number]int {
 	return last
 }
 
-// requireAll opens the file and has every number go on where it was last.
+// requireAll opens the file and checks that every number continues from its last value.
 func requireAll(t *testing.T, file string, last map[number]int) {
 	t.Helper()
 	require.NotEmpty(t, last)
-	backend, conn := openFile(t, file)
-	defer conn.Close()
+	backend := openFile(t, file)
+	defer backend.Close()
 	for at, want := range last {
 		cookie := at.cookie
 		n, ok := backendtest.Increment(t, backend, &cookie, at.key)
@@ -130,10 +124,10 @@ func Test_13_two_processes_at_one_SQLite_file_lose_no_change(t *testing.T) {
 		return
 	}
 	file, cookie := filepath.Join(t.TempDir(), "sessions.sqlite"), ""
-	backend, conn := openFile(t, file)
+	backend := openFile(t, file)
 	_, ok := backendtest.Increment(t, backend, &cookie, "shared")
 	require.True(t, ok)
-	require.NoError(t, conn.Close())
+	require.NoError(t, backend.Close())
 
 	var wait sync.WaitGroup
 	var last [2]map[number]int

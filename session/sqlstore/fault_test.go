@@ -3,7 +3,6 @@
 package sqlstore_test
 
 import (
-	"database/sql"
 	"os"
 	"os/exec"
 	"os/user"
@@ -11,16 +10,18 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
+	"heroes/session"
 	"heroes/session/backendtest"
 	"heroes/session/sqlstore"
 
-	"github.com/gobuffalo/pop/v6"
 	"github.com/stretchr/testify/require"
 )
 
-// programs is the folder of PostgreSQL's programs, which Debian keeps out of PATH.
-func programs(t *testing.T) string {
+// postgresPrograms returns the folder of PostgreSQL's programs, which Debian keeps out of PATH.
+func postgresPrograms(t *testing.T) string {
+	t.Helper()
 	if _, err := exec.LookPath("pgrep"); err != nil {
 		t.Skip("no pgrep in PATH, which finds PostgreSQL's processes: install it (apt-get install procps)")
 	}
@@ -34,9 +35,10 @@ func programs(t *testing.T) string {
 	return filepath.Dir(found[len(found)-1])
 }
 
-// unprivileged is the user postgres for root, as whom PostgreSQL does not run, and who
-// gets the folder; nil for anyone else.
+// unprivileged returns how root runs a program as the user postgres, because PostgreSQL refuses
+// to run as root. It gives the folder to that user. It returns nil for anyone else.
 func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -49,66 +51,148 @@ func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
 	gid, err := strconv.Atoi(postgres.Gid)
 	require.NoError(t, err)
 	require.NoError(t, os.Chown(dir, uid, gid))
-	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o711)) // t.TempDir's own parent is root's alone
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o711)) // t.TempDir lets only root enter
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
-// ownPostgres starts a PostgreSQL with an empty table. It returns the address as well.
-func ownPostgres(t *testing.T) (*backendtest.Server, *sqlstore.Backend, string) {
-	dir, port, bin := t.TempDir(), backendtest.FreePort(t), programs(t)
+// ping returns a function that reports whether the server at a URL answers.
+func ping(t *testing.T, driver, url string) func() error {
+	t.Helper()
+	db := sqlDB(t, driver, url)
+	return func() error { return db.PingContext(t.Context()) }
+}
+
+// An own server is one that the test starts for itself, with an empty table.
+type ownServer struct {
+	*backendtest.Server
+	backend    *sqlstore.Backend
+	addr       string
+	dialect    string
+	start, end string // its URL, before and after the address
+}
+
+// through returns a Backend that reaches the server through a proxy.
+func (o ownServer) through(t *testing.T, proxy *backendtest.Proxy) *sqlstore.Backend {
+	t.Helper()
+	return open(t, o.dialect, o.start+proxy.Addr+o.end, sqlstore.Options{})
+}
+
+// run starts the server and creates the table.
+func (o ownServer) run(t *testing.T, driver string, command func() *exec.Cmd) ownServer {
+	t.Helper()
+	url := o.start + o.addr + o.end
+	o.Server = &backendtest.Server{Command: command, Ping: ping(t, driver, url)}
+	o.Start(t)
+	o.backend = open(t, o.dialect, url, sqlstore.Options{})
+	require.NoError(t, o.backend.CreateTable(t.Context()))
+	return o
+}
+
+func ownPostgres(t *testing.T) ownServer {
+	t.Helper()
+	dir, port, programs := t.TempDir(), backendtest.FreePort(t), postgresPrograms(t)
 	attr := unprivileged(t, dir)
 	command := func(program string, args ...string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(bin, program), append([]string{"-D", filepath.Join(dir, "data")}, args...)...)
+		cmd := exec.Command(filepath.Join(programs, program), append([]string{"-D", filepath.Join(dir, "data")}, args...)...)
 		cmd.Dir, cmd.SysProcAttr = dir, attr
 		return cmd
 	}
 	out, err := command("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-
-	address := "postgres://postgres@127.0.0.1:" + port
-	server := &backendtest.Server{
-		Command: func() *exec.Cmd {
-			return command("postgres", "-h", "127.0.0.1", "-p", port, "-c", "unix_socket_directories=")
-		},
-		Ping: func() error {
-			db, err := sql.Open("pgx", address+"/postgres?sslmode=disable")
-			if err != nil {
-				return err
-			}
-			defer db.Close()
-			return db.PingContext(t.Context())
-		},
-	}
-	server.Start(t)
-	conn := connect(t, address+"/heroes_fault?sslmode=disable")
-	migrate(t, conn)
-	backend, err := sqlstore.New(t.Context(), conn.Store.(sqlstore.DB), "postgres")
-	require.NoError(t, err)
-	return server, backend, "127.0.0.1:" + port
+	own := ownServer{addr: "127.0.0.1:" + port, dialect: "postgres", start: "postgres://postgres@", end: "/postgres?sslmode=disable"}
+	return own.run(t, "pgx", func() *exec.Cmd {
+		return command("postgres", "-h", "127.0.0.1", "-p", port, "-c", "unix_socket_directories=")
+	})
 }
 
-func Test_13_races_while_PostgreSQL_loses_replies(t *testing.T) {
-	_, direct, addr := ownPostgres(t)
-	proxy := backendtest.NewProxy(t, func() string { return addr })
-	conn, err := pop.NewConnection(&pop.ConnectionDetails{URL: "postgres://postgres@" + proxy.Addr + "/heroes_fault?sslmode=disable", Pool: 20, IdlePool: 20})
-	require.NoError(t, err)
-	require.NoError(t, conn.Open())
-	t.Cleanup(func() { require.NoError(t, conn.Close()) })
-	backend, err := sqlstore.New(t.Context(), conn.Store.(sqlstore.DB), "postgres")
-	require.NoError(t, err)
+// ownMariaDB starts a MariaDB in a time zone.
+func ownMariaDB(t *testing.T, zone string) ownServer {
+	t.Helper()
+	install, err := exec.LookPath("mariadb-install-db")
+	if err != nil {
+		t.Skip("no mariadb-install-db in PATH: install MariaDB (apt-get install mariadb-server)")
+	}
+	program, err := exec.LookPath("mariadbd")
+	if err != nil {
+		program = "/usr/sbin/mariadbd" // which not everyone has in PATH
+	}
+	if _, err := os.Stat(program); err != nil {
+		t.Skip("no mariadbd in PATH or /usr/sbin: install MariaDB (apt-get install mariadb-server)")
+	}
+	dir, port := t.TempDir(), backendtest.FreePort(t)
+	args := []string{"--no-defaults", "--datadir=" + dir}
+	if os.Geteuid() == 0 {
+		args = append(args, "--user=root")
+	}
+	out, err := exec.Command(install, append(args, "--auth-root-authentication-method=normal", "--skip-test-db")...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	args = append(args, "--bind-address=127.0.0.1", "--port="+port, "--socket=socket", "--skip-grant-tables", "--innodb-buffer-pool-size=32M")
+	own := ownServer{addr: "127.0.0.1:" + port, dialect: "mysql", start: "root@tcp(", end: ")/mysql"}
+	return own.run(t, "mysql", func() *exec.Cmd {
+		cmd := exec.Command(program, args...)
+		cmd.Env = append(os.Environ(), "TZ="+zone)
+		return cmd
+	})
+}
+
+// testLostReplies runs the races through a proxy that breaks connections before a reply.
+func testLostReplies(t *testing.T, own ownServer) {
+	t.Helper()
+	proxy := backendtest.NewProxy(t, func() string { return own.addr })
+	backend := own.through(t, proxy)
 	proxy.Lose(40)
-	backendtest.Races(t, backend, direct)
+	backendtest.Races(t, backend, own.backend)
 	proxy.Lose(0)
 	t.Logf("%d replies were lost", proxy.Lost())
 	require.NotZero(t, proxy.Lost())
 }
 
+func Test_13_races_while_PostgreSQL_loses_replies(t *testing.T) {
+	testLostReplies(t, ownPostgres(t))
+}
+
 func Test_12_PostgreSQL_is_killed_and_started_again(t *testing.T) {
-	server, backend, _ := ownPostgres(t)
-	backendtest.Outage(t, backend, server.Kill, func() { server.Start(t) })
+	own := ownPostgres(t)
+	backendtest.Outage(t, own.backend, own.Kill, func() { own.Start(t) })
 }
 
 func Test_12_PostgreSQL_hangs(t *testing.T) {
-	server, backend, _ := ownPostgres(t)
-	backendtest.Outage(t, backend, server.Freeze, server.Thaw)
+	own := ownPostgres(t)
+	backendtest.Outage(t, own.backend, own.Freeze, own.Thaw)
+}
+
+func Test_13_races_while_MariaDB_loses_replies(t *testing.T) {
+	testLostReplies(t, ownMariaDB(t, "UTC"))
+}
+
+func Test_12_MariaDB_is_killed_and_started_again(t *testing.T) {
+	own := ownMariaDB(t, "UTC")
+	backendtest.Outage(t, own.backend, own.Kill, func() { own.Start(t) })
+}
+
+func Test_12_MariaDB_hangs(t *testing.T) {
+	own := ownMariaDB(t, "UTC")
+	backendtest.Outage(t, own.backend, own.Freeze, own.Thaw)
+}
+
+// In the night of 25 October 2026, clocks in Berlin show 02:30 twice.
+func Test_MariaDB_keeps_time_while_summer_time_ends(t *testing.T) {
+	own := ownMariaDB(t, "Europe/Berlin")
+	for _, want := range []time.Time{
+		time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC),
+		time.Date(2026, 10, 25, 1, 30, 0, 0, time.UTC),
+		time.Date(2026, 3, 29, 1, 30, 0, 0, time.UTC),
+	} {
+		options := "?timestamp=" + strconv.FormatInt(want.Unix(), 10)
+		backend := open(t, "mysql", own.start+own.addr+own.end+options, sqlstore.Options{})
+		require.NoError(t, backend.Put(t.Context(), session.Key{1}, []byte("a"), time.Hour))
+		_, expires, now, err := backend.Load(t.Context(), session.Key{1})
+		require.NoError(t, err)
+		require.Equal(t, want, now.UTC())
+		require.Equal(t, want.Add(time.Hour), expires.UTC())
+		var zone string
+		db := sqlDB(t, "mysql", own.start+own.addr+own.end)
+		require.NoError(t, db.QueryRow("SELECT @@system_time_zone").Scan(&zone))
+		require.Contains(t, []string{"CET", "CEST"}, zone)
+	}
 }

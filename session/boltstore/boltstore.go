@@ -1,0 +1,412 @@
+// Package boltstore keeps sessions in a file on a local disk, without a server. One process at
+// a time can open the file. Tasks of the same program, such as one that revokes a session, call
+// Reach: it uses the process that has the file open, through a Unix socket beside the file that
+// only its own user can open.
+//
+// A change is on the disk before it is acknowledged. Changes that happen at the same time share
+// the wait for the disk, so one change alone takes up to a millisecond longer.
+//
+// The file never shrinks. It reuses the space of deleted records, so it stops growing if Purge
+// is called regularly. To make it smaller, stop the program and run "bbolt compact". Each change
+// also writes the list of unused pages, so changes are slower after a purge of very many records,
+// until new records use the space.
+//
+// The file is a bbolt database with two buckets:
+//
+//	records   the session.Key: 8 bytes of expiry, then the sealed session
+//	expiries  8 bytes of expiry, then the session.Key: nothing
+//
+// An expiry is Unix time in milliseconds by the machine's clock, big-endian.
+package boltstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"heroes/session"
+
+	"go.etcd.io/bbolt"
+)
+
+// Backend is a session.Backend.
+type Backend struct {
+	db    *bbolt.DB
+	file  string
+	info  os.FileInfo // of the file that is open
+	close func() error
+}
+
+var _ session.Backend = (*Backend)(nil)
+
+var recordsName, expiriesName = []byte("records"), []byte("expiries")
+
+var (
+	errDamaged  = errors.New("boltstore: the file is damaged")
+	errReplaced = errors.New("boltstore: the file was replaced or deleted while it was open: restart the program")
+)
+
+// openWait is how long Open waits for another process to end, and Reach for one to answer.
+var openWait = 5 * time.Second
+
+// Open opens the file, which it creates with mode 0600 if it does not exist, in a folder that it
+// creates with mode 0700. If another process has the file open, Open waits up to five seconds
+// for it to end. The error then contains its process ID, if it answers. Open also fails if the
+// file is damaged or of another program, and if the socket, file + ".sock", cannot be created.
+func Open(file string) (*Backend, error) {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("boltstore: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, fmt.Errorf("boltstore: %w", err)
+	}
+	b, err := open(file, os.O_CREATE, openWait)
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, fmt.Errorf("boltstore: %s has the file %s open, and only one process can: end it, then start this one again", holder(file), file)
+	}
+	return b, err
+}
+
+func holder(file string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	r, err := dial(ctx, file)
+	if err != nil {
+		return "another process"
+	}
+	defer r.Close()
+	return fmt.Sprintf("process %d", r.pid)
+}
+
+// open opens the file. It creates it if create is os.O_CREATE and not if it is 0.
+func open(file string, create int, wait time.Duration) (b *Backend, err error) {
+	var f *os.File
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a page beyond the end of the file
+	defer func() {
+		if p := recover(); p != nil { // bbolt panics if a page is not what it should be, and keeps the lock
+			b, err = nil, unusable(file, p)
+		}
+	}()
+	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: wait, OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		f, err = os.OpenFile(name, flag&^os.O_CREATE|create, mode)
+		return f, err
+	}})
+	switch err.(type) {
+	case nil:
+	case *fs.PathError, syscall.Errno:
+		return nil, fmt.Errorf("boltstore: opening %s: %w", file, err)
+	default:
+		if err == bbolt.ErrTimeout {
+			return nil, err
+		}
+		return nil, unusable(file, err)
+	}
+	db.MaxBatchDelay = time.Millisecond
+	b = &Backend{db: db, file: file}
+	stop := func() {}
+	if b.info, err = f.Stat(); err == nil {
+		if err = db.Update(prepare); err == nil {
+			stop, err = b.listen()
+		}
+	}
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("boltstore: opening %s: %w", file, err)
+	}
+	if folder, err := os.Open(filepath.Dir(file)); err == nil {
+		_ = folder.Sync() // so that a new file is still there after a power failure; Windows cannot
+		folder.Close()
+	}
+	b.close = sync.OnceValue(func() error {
+		stop() // first, because the next process puts its socket in the same place
+		return db.Close()
+	})
+	return b, nil
+}
+
+func unusable(file string, why any) error {
+	return fmt.Errorf("boltstore: %s is damaged or not a file of sessions (%v): move it away, and a new one will be created", file, why)
+}
+
+// prepare creates the buckets in a new file.
+func prepare(tx *bbolt.Tx) error {
+	names := 0
+	if err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+		if names++; !bytes.Equal(name, recordsName) && !bytes.Equal(name, expiriesName) {
+			return errors.New("it is a database of another program: choose another file")
+		}
+		return nil
+	}); err != nil || names == 2 {
+		return err
+	}
+	if names != 0 {
+		return errors.New("it is damaged, and one of its two buckets is missing: move it away, and a new one will be created")
+	}
+	return create(tx)
+}
+
+func create(tx *bbolt.Tx) error {
+	_, err1 := tx.CreateBucket(recordsName)
+	_, err2 := tx.CreateBucket(expiriesName)
+	return cmp.Or(err1, err2)
+}
+
+// Close closes the file. Other methods return an error afterwards.
+func (b *Backend) Close() error { return b.close() }
+
+// await returns what f returns, or an error as soon as ctx ends. f then continues, so it must
+// not use anything that its caller may change.
+func await[T any](ctx context.Context, f func() (T, error)) (result T, err error) {
+	if err := ctx.Err(); err != nil {
+		return result, err
+	}
+	type outcome struct {
+		result T
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() {
+			if p := recover(); p != nil { // bbolt's panic would end the program
+				o.err = fmt.Errorf("%w: %v", errDamaged, p)
+			}
+			done <- o
+		}()
+		o.result, o.err = f()
+	}()
+	select {
+	case o := <-done:
+		if o.err != nil {
+			return result, o.err
+		}
+		return o.result, nil
+	case <-ctx.Done():
+		return result, ctx.Err()
+	}
+}
+
+// view calls f in a transaction that only reads. f copies what it returns.
+func view[T any](ctx context.Context, b *Backend, f func(*bbolt.Tx) (T, error)) (T, error) {
+	return await(ctx, func() (result T, err error) {
+		err = b.db.View(func(tx *bbolt.Tx) (err error) {
+			result, err = f(tx)
+			return err
+		})
+		return result, err
+	})
+}
+
+// update calls f, sometimes twice, in a transaction that is on the disk when update returns. It
+// does not call f once ctx has ended: a change that nobody waits for would surprise.
+func update[T any](ctx context.Context, b *Backend, f func(*bbolt.Tx) (T, error)) (T, error) {
+	return await(ctx, func() (result T, err error) {
+		var ended error
+		err = b.db.Batch(func(tx *bbolt.Tx) (err error) {
+			if ended = ctx.Err(); ended != nil {
+				return nil // an error would make bbolt repeat the changes of others
+			}
+			result, err = f(tx)
+			return err
+		})
+		return result, cmp.Or(err, ended)
+	})
+}
+
+func now() int64 { return time.Now().UnixMilli() }
+
+func expiryKey(expires int64, key session.Key) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(expires)), key[:]...)
+}
+
+// split returns the parts of a value of the bucket records. A missing record expired long ago.
+func split(value []byte) (expires int64, record []byte, err error) {
+	if value == nil {
+		return 0, nil, nil
+	}
+	if len(value) < 8 {
+		return 0, nil, errDamaged
+	}
+	return int64(binary.BigEndian.Uint64(value)), value[8:], nil
+}
+
+type loaded = struct {
+	Record       []byte
+	Expires, Now time.Time
+}
+
+func (b *Backend) Load(ctx context.Context, key session.Key) (record []byte, expires, at time.Time, err error) {
+	l, err := view(ctx, b, func(tx *bbolt.Tx) (l loaded, err error) {
+		expires, record, err := split(tx.Bucket(recordsName).Get(key[:]))
+		if at := now(); at < expires {
+			l = loaded{bytes.Clone(record), time.UnixMilli(expires), time.UnixMilli(at)}
+		}
+		return l, err
+	})
+	return l.Record, l.Expires, l.Now, err
+}
+
+func (b *Backend) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+	old, next = bytes.Clone(old), bytes.Clone(next)
+	return b.change(ctx, key, next, ttl, func(there []byte) bool {
+		return bytes.Equal(there, old) || bytes.Equal(there, next)
+	})
+}
+
+func (b *Backend) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
+	_, err := b.change(ctx, key, bytes.Clone(next), ttl, func([]byte) bool { return true })
+	return err
+}
+
+// change stores next under key if may accepts what is there: nil if there is no record or it
+// has expired.
+func (b *Backend) change(ctx context.Context, key session.Key, next []byte, ttl time.Duration, may func(there []byte) bool) (bool, error) {
+	return update(ctx, b, func(tx *bbolt.Tx) (bool, error) {
+		records, expiries, at := tx.Bucket(recordsName), tx.Bucket(expiriesName), now()
+		expires, there, err := split(records.Get(key[:]))
+		if err != nil {
+			return false, err
+		}
+		if at >= expires {
+			there = nil
+		}
+		if !may(there) {
+			return false, nil
+		}
+		before, after := expiryKey(expires, key), expiryKey(at+max(1, ttl.Milliseconds()), key)
+		return true, cmp.Or(
+			expiries.Delete(before),
+			expiries.Put(after, nil),
+			records.Put(key[:], append(after[:8:8], next...)))
+	})
+}
+
+// A page is a part of a walk. Next is the key at which the next page begins, nil after the last.
+type page = struct {
+	Entries []entry
+	Next    []byte
+}
+
+type entry = struct {
+	Key    session.Key
+	Record []byte
+}
+
+// pageSize and pageBytes limit what one transaction reads, and stepSize what one deletes.
+const (
+	pageSize  = 500
+	pageBytes = 1 << 20
+	stepSize  = 500
+)
+
+func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) error {
+	return each(ctx, b.page, f)
+}
+
+// each calls f between the transactions, so f may take long, and change records.
+func each(ctx context.Context, read func(context.Context, []byte) (page, error), f func(session.Key, []byte) error) error {
+	for from := []byte{}; from != nil; {
+		p, err := read(ctx, from)
+		if err != nil {
+			return err
+		}
+		for _, e := range p.Entries {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := f(e.Key, e.Record); err != nil {
+				return err
+			}
+		}
+		from = p.Next
+	}
+	return nil
+}
+
+func (b *Backend) page(ctx context.Context, from []byte) (page, error) {
+	return view(ctx, b, func(tx *bbolt.Tx) (p page, err error) {
+		c, at, seen, size := tx.Bucket(recordsName).Cursor(), now(), 0, 0
+		for key, value := c.Seek(from); key != nil; key, value = c.Next() {
+			if seen++; seen > pageSize || size > pageBytes {
+				p.Next = bytes.Clone(key)
+				break
+			}
+			expires, record, err := split(value)
+			if err != nil || len(key) != len(session.Key{}) {
+				return p, errDamaged
+			}
+			if at < expires {
+				p.Entries = append(p.Entries, entry{session.Key(key), bytes.Clone(record)})
+				size += len(record)
+			}
+		}
+		return p, nil
+	})
+}
+
+func (b *Backend) Purge(ctx context.Context, limit int) (int, error) {
+	return purge(ctx, limit, b.step)
+}
+
+// purge purges in steps, between which others can write.
+func purge(ctx context.Context, limit int, step func(context.Context, int) (int, error)) (deleted int, err error) {
+	for deleted < limit {
+		most := min(limit-deleted, stepSize)
+		n, err := step(ctx, most)
+		deleted += n
+		if err != nil || n < most {
+			return deleted, err
+		}
+	}
+	return deleted, nil
+}
+
+func (b *Backend) step(ctx context.Context, limit int) (int, error) {
+	return update(ctx, b, func(tx *bbolt.Tx) (n int, err error) {
+		records, expiries := tx.Bucket(recordsName), tx.Bucket(expiriesName)
+		var expired [][]byte // found first, because a cursor does not survive a deletion
+		c, end := expiries.Cursor(), expiryKey(now()+1, session.Key{})
+		for k, _ := c.First(); k != nil && bytes.Compare(k, end) < 0 && len(expired) < limit; k, _ = c.Next() {
+			expired = append(expired, bytes.Clone(k))
+		}
+		for _, k := range expired {
+			if len(k) > 8 && bytes.HasPrefix(records.Get(k[8:]), k[:8]) { // otherwise no record belongs to it
+				err = records.Delete(k[8:])
+				n++
+			}
+			if err = cmp.Or(err, expiries.Delete(k)); err != nil {
+				return 0, err
+			}
+		}
+		return n, nil
+	})
+}
+
+func (b *Backend) Clear(ctx context.Context) error {
+	_, err := update(ctx, b, func(tx *bbolt.Tx) (none struct{}, err error) {
+		return none, cmp.Or(tx.DeleteBucket(recordsName), tx.DeleteBucket(expiriesName), create(tx))
+	})
+	return err
+}
+
+// Ping also returns an error if the file was replaced or deleted while it was open.
+func (b *Backend) Ping(ctx context.Context) error {
+	_, err := view(ctx, b, func(*bbolt.Tx) (none struct{}, err error) {
+		if info, err := os.Stat(b.file); err != nil || !os.SameFile(info, b.info) {
+			return none, errReplaced
+		}
+		return none, nil
+	})
+	return err
+}

@@ -1,0 +1,197 @@
+package boltstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/rpc"
+	"os"
+	"path/filepath"
+	"time"
+
+	"heroes/session"
+
+	"go.etcd.io/bbolt"
+)
+
+// A Client is a Backend for a task, which must close it.
+type Client struct {
+	session.Backend
+	io.Closer
+}
+
+// Reach returns a Backend for a task that may run while a server has the file open, as the same
+// user or as root. If a process has the file open, the Backend works through that process, until
+// it ends. Otherwise Reach opens the file itself: until it is closed, no server can start.
+//
+// If the file does not exist, Reach returns an error that is fs.ErrNotExist. It waits up to five
+// seconds for a process that has the file open but does not answer. On Windows there is no
+// socket, so Reach works only while no server runs.
+func Reach(ctx context.Context, file string) (*Client, error) {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("boltstore: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
+	for {
+		b, err := open(file, 0, 1) // does not wait
+		if err == nil {
+			return &Client{b, b}, nil
+		}
+		if !errors.Is(err, bbolt.ErrTimeout) {
+			return nil, err
+		}
+		r, err := dial(ctx, file)
+		if err == nil {
+			return &Client{r, r}, nil
+		}
+		select { // the process may be starting or ending
+		case <-ctx.Done():
+			return nil, fmt.Errorf("boltstore: another process has the file %s open and does not answer (%w): end it, then try again", file, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func socketOf(file string) string { return file + ".sock" }
+
+// Requests and replies have what any method needs. The aliases keep them out of the package's
+// API: net/rpc requires exported types, or types without a name.
+type (
+	request = struct {
+		Key       session.Key
+		Old, Next []byte
+		TTL       time.Duration
+		From      []byte
+		Limit     int
+	}
+	reply = struct {
+		Loaded loaded
+		Page   page
+		OK     bool
+		N      int
+	}
+)
+
+// A service answers the processes that have connected to the socket. A client that no longer
+// waits says nothing, so its change is made.
+type service struct{ b *Backend }
+
+func newServer(b *Backend) *rpc.Server {
+	server := rpc.NewServer()
+	if err := server.RegisterName("Sessions", service{b}); err != nil {
+		panic(err) // a method above has another form than net/rpc requires
+	}
+	return server
+}
+
+func (s service) PID(_ request, out *reply) error {
+	out.N = os.Getpid()
+	return nil
+}
+
+func (s service) Load(in request, out *reply) (err error) {
+	l := &out.Loaded
+	l.Record, l.Expires, l.Now, err = s.b.Load(context.Background(), in.Key)
+	return err
+}
+
+func (s service) Swap(in request, out *reply) (err error) {
+	out.OK, err = s.b.Swap(context.Background(), in.Key, in.Old, in.Next, in.TTL)
+	return err
+}
+
+func (s service) Put(in request, _ *reply) error {
+	return s.b.Put(context.Background(), in.Key, in.Next, in.TTL)
+}
+
+func (s service) Page(in request, out *reply) (err error) {
+	out.Page, err = s.b.page(context.Background(), in.From)
+	return err
+}
+
+func (s service) Purge(in request, out *reply) (err error) {
+	out.N, err = s.b.step(context.Background(), in.Limit)
+	return err
+}
+
+func (s service) Clear(request, *reply) error { return s.b.Clear(context.Background()) }
+
+func (s service) Ping(request, *reply) error { return s.b.Ping(context.Background()) }
+
+// A remote is the Backend of another process.
+type remote struct {
+	client *rpc.Client
+	pid    int
+}
+
+// dial connects to the process that has the file open, and makes sure that it answers.
+func dial(ctx context.Context, file string) (*remote, error) {
+	conn, err := connect(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	r := &remote{client: rpc.NewClient(conn)}
+	out, err := r.call(ctx, "PID", request{})
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	r.pid = out.N
+	return r, nil
+}
+
+func (r *remote) Close() error { return r.client.Close() }
+
+func (r *remote) call(ctx context.Context, method string, in request) (reply, error) {
+	return await(ctx, func() (out reply, err error) {
+		err = r.client.Call("Sessions."+method, in, &out)
+		var answer rpc.ServerError
+		if err != nil && !errors.As(err, &answer) {
+			err = fmt.Errorf("boltstore: the process that has the file open does not answer: %w", err)
+		}
+		return out, err
+	})
+}
+
+func (r *remote) Load(ctx context.Context, key session.Key) (record []byte, expires, now time.Time, err error) {
+	out, err := r.call(ctx, "Load", request{Key: key})
+	return out.Loaded.Record, out.Loaded.Expires, out.Loaded.Now, err
+}
+
+func (r *remote) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+	out, err := r.call(ctx, "Swap", request{Key: key, Old: bytes.Clone(old), Next: bytes.Clone(next), TTL: ttl})
+	return out.OK, err
+}
+
+func (r *remote) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
+	_, err := r.call(ctx, "Put", request{Key: key, Next: bytes.Clone(next), TTL: ttl})
+	return err
+}
+
+func (r *remote) Each(ctx context.Context, f func(session.Key, []byte) error) error {
+	return each(ctx, func(ctx context.Context, from []byte) (page, error) {
+		out, err := r.call(ctx, "Page", request{From: from})
+		return out.Page, err
+	}, f)
+}
+
+func (r *remote) Purge(ctx context.Context, limit int) (int, error) {
+	return purge(ctx, limit, func(ctx context.Context, limit int) (int, error) {
+		out, err := r.call(ctx, "Purge", request{Limit: limit})
+		return out.N, err
+	})
+}
+
+func (r *remote) Clear(ctx context.Context) error {
+	_, err := r.call(ctx, "Clear", request{})
+	return err
+}
+
+func (r *remote) Ping(ctx context.Context) error {
+	_, err := r.call(ctx, "Ping", request{})
+	return err
+}
