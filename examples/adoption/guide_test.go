@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"heroes/session"
@@ -86,14 +87,9 @@ func Chat(c buffalo.Context) error {
 	return conn.WriteMessage(websocket.TextMessage, []byte("hello "+name))
 }
 
-// The three places beside the database. The last adoption test runs the application with Redis.
-func inCookies() (*session.Store, error) {
-	store, err := buffalosession.NewStore(ENV, session.Options{})
-	return store, err
-}
-
+// The places beside the database. An adoption test runs the application with the one in Redis.
 func inRedis() (session.Backend, error) {
-	backend, err := redisstore.Open(envy.Get("REDIS_URL", "redis://127.0.0.1:6379/0"), "example:session:")
+	backend, err := redisstore.Open(envy.Get("REDIS_URL", "redis://127.0.0.1:6379/0"), "myapp:session:")
 	return backend, err
 }
 
@@ -102,15 +98,51 @@ func inFile() (session.Backend, error) {
 	return backend, err
 }
 
-// auth returns a second store, for goth. A provider that answers with a form from its own site,
-// as Apple does, needs SameSite=None; the visitor's session keeps Lax.
-func auth(backend session.Backend) (*session.Store, error) {
-	return buffalosession.NewStore(ENV, session.Options{
-		Backend:  backend,
-		SameSite: http.SameSiteNoneMode,
-		Lifetime: 10 * time.Minute,
-	})
+var (
+	backend = &backendtest.Memory{}
+	store   = newStore(session.Options{Backend: backend})
+)
+
+func newStore(options session.Options) *session.Store {
+	store, err := buffalosession.NewStore(ENV, options)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return store
 }
+
+// authStore is goth's. A provider that answers with a form from its own site, as Apple does, needs
+// SameSite=None. The visitor's session keeps Lax.
+var authStore = newStore(session.Options{
+	Backend:  backend,
+	SameSite: http.SameSiteNoneMode,
+	Lifetime: 10 * time.Minute,
+})
+
+func sessionName() string {
+	if ENV == "production" {
+		return "__Host-myapp"
+	}
+	return "_myapp_session"
+}
+
+// errorPage renders an error. Its page has a layout of its own: csrf and translations may not have
+// run, so neither authenticity_token nor t is there.
+func errorPage(status int, err error, c buffalo.Context) error {
+	c.Set("status", status)
+	return c.Render(status, r.HTML("errors/page.plush.html", "errors/layout.plush.html"))
+}
+
+// cannotSave answers if a handler has begun to write by itself and its session cannot be saved.
+func cannotSave(w http.ResponseWriter, r *http.Request, err error) {
+	status := session.Status(w.Header(), err) // 409, 503 or 500; it sets Retry-After
+	http.Error(w, "This could not be saved. Please try again.", status)
+}
+
+var r = render.New(render.Options{TemplatesFS: fstest.MapFS{
+	"errors/page.plush.html":   {Data: []byte("Sorry: <%= status %>")},
+	"errors/layout.plush.html": {Data: []byte("<main><%= yield %></main>")},
+}})
 
 type user struct{ ID string }
 
@@ -124,11 +156,11 @@ func hello(c buffalo.Context) error {
 // open returns an application with the guide's handlers.
 func open(t *testing.T) (*buffalo.App, *backendtest.Memory) {
 	log.SetOutput(t.Output())
-	app := buffalo.New(buffalo.Options{Env: ENV, SessionName: "_app_session", WorkerOff: true})
-	memory := &backendtest.Memory{}
-	store, err := buffalosession.NewStore(ENV, session.Options{Backend: memory})
-	require.NoError(t, err)
-	buffalosession.Install(app, store, nil)
+	app := buffalo.New(buffalo.Options{Env: ENV, SessionName: sessionName(), WorkerOff: true})
+	require.NoError(t, backend.Clear(t.Context()))
+	app.ErrorHandlers[http.StatusConflict] = errorPage
+	app.ErrorHandlers[http.StatusServiceUnavailable] = errorPage
+	buffalosession.Install(app, store, cannotSave)
 	app.Use(sameOrigin)
 	app.GET("/", hello)
 	app.POST("/sign-in", SignIn)
@@ -138,7 +170,12 @@ func open(t *testing.T) (*buffalo.App, *backendtest.Memory) {
 		c.Session().Set("name", c.Param("name"))
 		return c.Render(http.StatusOK, render.String("stored"))
 	})
-	return app, memory
+	app.POST("/direct", func(c buffalo.Context) error {
+		c.Session().Set("name", c.Param("name"))
+		_, err := c.Response().Write([]byte("stored"))
+		return err
+	})
+	return app, backend
 }
 
 func Test_a_form_of_another_site_is_refused_without_a_token(t *testing.T) {
@@ -177,10 +214,8 @@ func Test_a_WebSocket_reads_the_session(t *testing.T) {
 
 // The state and the provider's session are in a session of their own, which the callback ends.
 func Test_goths_callback_cannot_be_replayed(t *testing.T) {
-	app, memory := open(t)
-	store, err := auth(memory)
-	require.NoError(t, err)
-	gothic.Store = store
+	app, _ := open(t)
+	gothic.Store = authStore
 	goth.UseProviders(&faux.Provider{})
 	app.GET("/auth/{provider}", buffalo.WrapHandlerFunc(gothic.BeginAuthHandler))
 	app.GET("/auth/{provider}/callback", AuthCallback)
@@ -202,11 +237,26 @@ func Test_goths_callback_cannot_be_replayed(t *testing.T) {
 	}
 }
 
+func Test_while_the_sessions_cannot_be_reached_the_applications_own_pages_answer(t *testing.T) {
+	app, _ := open(t)
+	browser := httptest.New(sessiontest.Browser(app))
+	require.Equal(t, http.StatusOK, browser.HTML("/name").Post(url.Values{"name": {"Zoë"}}).Code)
+	backend.SetDown(true)
+	defer backend.SetDown(false)
+	res := browser.HTML("/").Get()
+	require.Equal(t, http.StatusServiceUnavailable, res.Code)
+	require.Equal(t, "<main>Sorry: 503</main>", res.Body.String())
+	backend.SetDown(false)
+	stranger := httptest.New(app)
+	backend.SetDown(true)
+	res = stranger.HTML("/direct").Post(url.Values{"name": {"Zoë"}})
+	require.Equal(t, http.StatusServiceUnavailable, res.Code)
+	require.Contains(t, res.Body.String(), "Please try again")
+}
+
 func Test_each_place_can_be_opened(t *testing.T) {
 	t.Chdir(t.TempDir())
-	_, err := inCookies()
-	require.NoError(t, err)
-	_, err = inRedis()
+	_, err := inRedis()
 	require.NoError(t, err)
 	backend, err := inFile()
 	require.NoError(t, err)

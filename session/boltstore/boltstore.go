@@ -51,6 +51,11 @@ var _ session.Backend = (*Backend)(nil)
 
 var recordsName, expiriesName = []byte("records"), []byte("expiries")
 
+// errLocked is bbolt's error if another process has the file open.
+//
+//lint:ignore SA1019 bbolt v1.3 has it only here
+var errLocked = bbolt.ErrTimeout
+
 var (
 	errDamaged  = errors.New("boltstore: the file is damaged")
 	errReplaced = errors.New("boltstore: the file was replaced or deleted while it was open: restart the program")
@@ -72,7 +77,7 @@ func Open(file string) (*Backend, error) {
 		return nil, fmt.Errorf("boltstore: %w", err)
 	}
 	b, err := open(file, os.O_CREATE, openWait)
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, errLocked) {
 		return nil, fmt.Errorf("boltstore: %s has the file %s open, and only one process can: end it, then start this one again", holder(file), file)
 	}
 	return b, err
@@ -107,7 +112,7 @@ func open(file string, create int, wait time.Duration) (b *Backend, err error) {
 	case *fs.PathError, syscall.Errno:
 		return nil, fmt.Errorf("boltstore: opening %s: %w", file, err)
 	default:
-		if err == bbolt.ErrTimeout {
+		if err == errLocked {
 			return nil, err
 		}
 		return nil, unusable(file, err)

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"heroes/session"
-
-	"go.etcd.io/bbolt"
 )
 
 // A Client is a Backend for a task, which must close it.
@@ -41,7 +39,7 @@ func Reach(ctx context.Context, file string) (*Client, error) {
 		if err == nil {
 			return &Client{b, b}, nil
 		}
-		if !errors.Is(err, bbolt.ErrTimeout) {
+		if !errors.Is(err, errLocked) {
 			return nil, err
 		}
 		r, err := dial(ctx, file)

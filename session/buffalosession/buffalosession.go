@@ -10,6 +10,7 @@
 package buffalosession
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +46,9 @@ func init() { session.Register("uuid", uuid.UUID{}) }
 //   - Buffalo's RequestLogger gives every visitor a session. One that stores nothing takes its
 //     place. A request logger of the application's own stays.
 func Install(app *buffalo.App, store *session.Store, onError func(http.ResponseWriter, *http.Request, error)) {
+	if strings.Contains(app.Middleware.String(), "buffalosession.middleware") {
+		app.Logger.Error("buffalosession: Install was called twice for one application: call it once, directly after buffalo.New")
+	}
 	app.SessionStore = store
 	app.Middleware.Replace(buffalo.RequestLoggerFunc, logRequest)
 	app.Use(middleware)
@@ -61,29 +65,35 @@ type installation struct {
 	app     *buffalo.App
 	store   *session.Store
 	onError func(http.ResponseWriter, *http.Request, error)
-	groups  sync.Map  // the groups whose middleware was checked
-	purge   sync.Once // an application that only runs a task does not begin
+	apps    sync.Map // the application and its groups that were checked
 }
 
 // handler saves the sessions of what route serves. The router calls it for each request. Middleware
 // such as popmw asks the context for a buffalo.Response, so the writer that saves is inside one.
 func (i *installation) handler(route http.Handler) http.Handler {
-	i.check(route)
-	i.purge.Do(func() { go i.store.PurgeEvery(i.app.Context, 5*time.Minute) })
 	return i.store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i.check(route)
 		route.ServeHTTP(&buffalo.Response{ResponseWriter: w}, r)
 	}), i.onError)
 }
 
-// check reports a group that was made before Install, when it serves its first request.
+// check reports, with the first request, what was done in the wrong order. It also begins to purge: an
+// application that runs a task serves no request.
 func (i *installation) check(route http.Handler) {
-	info, ok := route.(*buffalo.RouteInfo)
-	if !ok || info.App == i.app {
+	app := i.app
+	if info, ok := route.(*buffalo.RouteInfo); ok {
+		app = info.App
+	}
+	if _, checked := i.apps.LoadOrStore(app, true); checked {
 		return
 	}
-	if _, checked := i.groups.LoadOrStore(info.App, true); !checked && strings.Contains(info.App.Middleware.String(), "buffalo.RequestLoggerFunc") {
-		i.app.Logger.Errorf("buffalosession: the group %s was made before buffalosession.Install, so each of its visitors gets a session and its pages cannot read it: call Install directly after buffalo.New", info.App.Prefix)
+	switch {
+	case app != i.app && strings.Contains(app.Middleware.String(), "buffalo.RequestLoggerFunc"):
+		i.app.Logger.Errorf("buffalosession: the group or resource %s was made before Install, so each of its visitors gets a session and its pages cannot read it: call Install directly after buffalo.New", app.Prefix)
+	case app == i.app && app.SessionStore != i.store && app.Env != "test":
+		i.app.Logger.Errorf("buffalosession: the sessions are in a %T, because SessionStore was set after Install: give the store to Install", app.SessionStore)
 	}
+	go i.store.PurgeEvery(i.app.Context, 5*time.Minute)
 }
 
 // middleware lets pages read the session, and has what saves it return its errors. If a test has
@@ -95,10 +105,30 @@ func middleware(next buffalo.Handler) buffalo.Handler {
 		x.BeforeCommit(own.keepFlash)
 		err := x.Err()
 		if err == nil {
-			err = next(own)
+			err = own.commit(next(own))
 		}
 		return own.answer(err)
 	}
+}
+
+// commit saves the session before Buffalo answers an error of less than 500, so that an error of
+// saving can take its place. A session that cannot be saved any more is reported elsewhere.
+func (c *context) commit(err error) error {
+	answer := buffalo.HTTPError{Status: http.StatusInternalServerError}
+	if !errors.As(err, &answer) && errors.Is(err, sql.ErrNoRows) {
+		answer.Status = http.StatusNotFound // as Buffalo does
+	}
+	if err == nil || answer.Status >= http.StatusInternalServerError || c.exchange.Err() != nil {
+		return err
+	}
+	failed := c.respond(answer.Status, func() error {
+		c.keepFlash()
+		return c.Session().Save()
+	})
+	if failed == nil || errors.Is(failed, session.ErrTooLate) {
+		return err
+	}
+	return failed
 }
 
 // A context is a Buffalo context whose answers save the session first.

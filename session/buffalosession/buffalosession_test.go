@@ -3,8 +3,10 @@ package buffalosession_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -144,6 +146,44 @@ func Test_12_and_13_an_error_of_saving_reaches_the_middleware_around_the_handler
 	}
 }
 
+// As csrf does, which stores a token and refuses the form.
+func Test_13_an_error_after_a_change_is_replaced_by_that_of_saving(t *testing.T) {
+	for how, refuse := range map[string]func(buffalo.Context) error{
+		"Error":      func(c buffalo.Context) error { return c.Error(http.StatusForbidden, errors.New("no token")) },
+		"ErrNoRows":  func(c buffalo.Context) error { return fmt.Errorf("no hero: %w", sql.ErrNoRows) },
+		"no outage":  func(c buffalo.Context) error { return c.Error(http.StatusForbidden, errors.New("no token")) },
+		"500 itself": func(c buffalo.Context) error { return errors.New("a fault") },
+	} {
+		p := open(t, &backendtest.Memory{})
+		for _, status := range []int{403, 404, 409, 500, 503} {
+			p.app.ErrorHandlers[status] = func(status int, _ error, c buffalo.Context) error {
+				return c.Render(status, render.String("page %d", status))
+			}
+		}
+		p.app.POST("/", func(c buffalo.Context) error {
+			c.Session().Set("token", time.Now().String())
+			if c.Param("down") != "" {
+				p.memory.SetDown(how != "no outage")
+				return refuse(c)
+			}
+			return c.Render(http.StatusOK, page)
+		})
+		p.ask("POST", "/")
+		before := p.stored()
+		res := p.ask("POST", "/?down=1")
+		p.memory.SetDown(false)
+		body, _ := io.ReadAll(res.Body)
+		want := map[string]int{"no outage": 403, "500 itself": 500}[how]
+		if want == 0 {
+			want = http.StatusServiceUnavailable
+			p.Equal("5", res.Header.Get("Retry-After"))
+		}
+		p.Equal(want, res.StatusCode, how)
+		p.Equal(fmt.Sprint("page ", want), string(body), how)
+		p.Equal(how != "no outage", before["token"] == p.stored()["token"], "%s: whether it is saved", how)
+	}
+}
+
 func Test_12_a_session_that_cannot_be_loaded_is_503(t *testing.T) {
 	p := open(t, &backendtest.Memory{})
 	p.app.GET("/", func(c buffalo.Context) error { c.Session().Set("a", 1); return c.Render(http.StatusOK, page) })
@@ -246,7 +286,24 @@ func Test_a_group_made_before_Install_is_reported_once(t *testing.T) {
 		app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
 	}
 	require.Equal(t, 1, strings.Count(log.String(), "call Install directly after buffalo.New"), log.String())
-	require.Contains(t, log.String(), "the group /early was made before")
+	require.Contains(t, log.String(), "the group or resource /early was made before")
+}
+
+func Test_what_was_done_in_the_wrong_order_is_reported(t *testing.T) {
+	var log bytes.Buffer
+	app := buffalo.New(buffalo.Options{Env: "development"})
+	app.Logger.(interface{ SetOutput(io.Writer) }).SetOutput(&log)
+	store, err := session.New([][]byte{[]byte(session.NewSecret())}, session.Options{})
+	require.NoError(t, err)
+	buffalosession.Install(app, store, nil)
+	require.Empty(t, log.String())
+	buffalosession.Install(app, store, nil)
+	require.Contains(t, log.String(), "Install was called twice")
+	app.SessionStore = sessions.NewCookieStore([]byte("secret"))
+	for range 2 {
+		app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	}
+	require.Contains(t, log.String(), "the sessions are in a *sessions.CookieStore, because SessionStore was set after Install")
 }
 
 // A test of package suite replaces the store of the application with one that remembers one session.
@@ -331,6 +388,7 @@ func Test_expired_records_are_deleted_from_the_first_request_on(t *testing.T) {
 	require.NoError(t, err)
 	app := buffalo.New(buffalo.Options{Env: "test"})
 	buffalosession.Install(app, store, nil)
+	time.Sleep(20 * time.Millisecond)
 	require.Empty(t, backend.purges, "an application that runs a task deletes nothing")
 	app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	select {

@@ -272,7 +272,7 @@ func (b *Backend) exec(ctx context.Context, s statement, args ...any) (int, erro
 // explain adds to an error of the database how to create a missing table.
 func (b *Backend) explain(err error) error {
 	if err != nil && (noTable[code(err)] || strings.Contains(err.Error(), "no such table")) {
-		return fmt.Errorf("sqlstore: %w %s: create it with CreateTable, or with a migration from Schema: %w", ErrNoTable, b.table, err)
+		return fmt.Errorf("sqlstore: %w %s: run the migration that creates it (Schema returns its text), or call CreateTable: %w", ErrNoTable, b.table, err)
 	}
 	return err
 }

@@ -220,7 +220,7 @@ func testMissing(t *testing.T, b *sqlstore.Backend, table string) {
 		"Ping":          func() error { return b.Ping(ctx) },
 	} {
 		err := call()
-		require.ErrorContains(t, err, "sqlstore: there is no table "+table+": create it with CreateTable, or with a migration from Schema: ", name)
+		require.ErrorContains(t, err, "sqlstore: there is no table "+table+": run the migration that creates it (Schema returns its text), or call CreateTable: ", name)
 		require.NotContains(t, err.Error(), "\n", name)
 		require.ErrorIs(t, err, sqlstore.ErrNoTable, name)
 	}

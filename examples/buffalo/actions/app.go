@@ -49,7 +49,7 @@ func App() *buffalo.App {
 			Env:         ENV,
 			SessionName: "_example_session",
 		})
-		buffalosession.Install(app, sessions(), nil)
+		buffalosession.Install(app, store, nil)
 
 		// Automatically redirect to SSL
 		app.Use(forceSSL())

@@ -10,14 +10,23 @@ import (
 	"example/models"
 )
 
-// sessions returns the store of the visitors' sessions: sealed, in a table of the application's
-// database, through connections of its own. Each transaction of popmw keeps one of the others.
-func sessions() *session.Store {
+// The visitors' sessions are sealed, in a table of the application's database.
+var (
+	backend = newBackend()
+	store   = newStore(session.Options{Backend: backend})
+)
+
+// newBackend has connections of its own, because each transaction of popmw keeps one of the others.
+func newBackend() session.Backend {
 	backend, err := sqlstore.Open(models.DB.Dialect.Name(), models.DB.URL(), sqlstore.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	store, err := buffalosession.NewStore(ENV, session.Options{Backend: backend})
+	return backend
+}
+
+func newStore(options session.Options) *session.Store {
+	store, err := buffalosession.NewStore(ENV, options)
 	if err != nil {
 		log.Fatal(err)
 	}
