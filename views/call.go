@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/gobuffalo/helpers/hctx"
 	"github.com/gobuffalo/plush/v4"
 	"github.com/gobuffalo/plush/v4/ast"
 )
@@ -260,7 +261,7 @@ func (c *callee) inputs(r *run, t reflect.Type, given []any) (in []reflect.Value
 
 var (
 	helperContext  = reflect.TypeFor[plush.HelperContext]()
-	helperContexts = reflect.TypeOf(plush.Helpers.Helpers()["contentFor"]).In(1) // hctx.HelperContext
+	helperContexts = reflect.TypeFor[hctx.HelperContext]()
 )
 
 // fill returns what plush passes for a missing argument at the end: the context, or an empty map.

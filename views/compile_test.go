@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobuffalo/helpers/hctx"
 	"github.com/gobuffalo/plush/v4"
 	"github.com/stretchr/testify/require"
 )
@@ -46,6 +47,9 @@ func sample() map[string]any {
 		"ctx": func(h plush.HelperContext) string {
 			h.Set("fromHelper", "set")
 			return fmt.Sprint(h.Value("s"), h.HasBlock())
+		},
+		"tags": func(options hctx.Map, h hctx.HelperContext) string { // as csrf's and many others
+			return fmt.Sprint(len(options), h.Value("s"), h.HasBlock())
 		},
 		"void": func() {}, "rest": func(n int, more ...string) int { return n + len(more) },
 		"block": func(h plush.HelperContext) (string, error) { return h.Block() },
@@ -96,7 +100,7 @@ func (w *writer) name() string {
 func (w *writer) right(depth int) string {
 	if depth <= 0 {
 		return w.one("s", "n", "names", "html", "loud", "when", "f", "yes", "no", "p.Name", "pp.Name", "names[0]", `"lit <&>"`, "3", "len(names)", `asset("a")`,
-			"(crowd[0].Name)", "(people()[0].Name)", "(person().Friend.Name)", `(byName["p"].Friend.Name)`, "(crowd[0].Tags[0])", `p.Greet("a")`, "pp.Pointer()", "rest(1)", "ctx()")
+			"(crowd[0].Name)", "(people()[0].Name)", "(person().Friend.Name)", `(byName["p"].Friend.Name)`, "(crowd[0].Tags[0])", `p.Greet("a")`, "pp.Pointer()", "rest(1)", "ctx()", "tags()", "tags({a: 1})")
 	}
 	e := func() string { return w.right(depth - 1) }
 	switch w.IntN(7) {
@@ -191,7 +195,7 @@ func (w *writer) template(depth int) {
 		case n == 10:
 			outer := w.inBlock
 			w.inBlock = true
-			w.WriteString(w.one("<%= ", "<%= ", "<% ") + w.one("block()", "wrap()", "times(2)", "times(n)", `contentFor("a")`, `contentFor("b")`, "ctx()", "fails()", "twice(s, s)", "p.Greet(s)", "len(names)") + " { %>")
+			w.WriteString(w.one("<%= ", "<%= ", "<% ") + w.one("block()", "wrap()", "times(2)", "times(n)", `contentFor("a")`, `contentFor("b")`, "ctx()", "tags()", "fails()", "twice(s, s)", "p.Greet(s)", "len(names)") + " { %>")
 			w.template(depth - 1)
 			w.WriteString("<% } %>")
 			w.inBlock = outer

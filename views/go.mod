@@ -4,6 +4,7 @@ go 1.23
 
 require (
 	github.com/gobuffalo/buffalo v1.1.0
+	github.com/gobuffalo/helpers v0.6.7
 	github.com/gobuffalo/plush/v4 v4.1.22
 	github.com/stretchr/testify v1.8.4
 	golang.org/x/text v0.7.0
@@ -15,7 +16,6 @@ require (
 	github.com/fatih/structs v1.1.0 // indirect
 	github.com/gobuffalo/flect v1.0.0 // indirect
 	github.com/gobuffalo/github_flavored_markdown v1.1.4 // indirect
-	github.com/gobuffalo/helpers v0.6.7 // indirect
 	github.com/gobuffalo/tags/v3 v3.1.4 // indirect
 	github.com/gobuffalo/validate/v3 v3.3.3 // indirect
 	github.com/gofrs/uuid v4.2.0+incompatible // indirect

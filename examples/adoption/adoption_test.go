@@ -242,6 +242,9 @@ func Test_an_application_adopts_the_libraries_by_the_guide(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(got))
 	}
+	mysql, _, err := sqlstore.Schema("mysql", "sessions")
+	require.NoError(t, err)
+	require.Equal(t, guide(t, "sql")[0], mysql)
 	up, down, err := sqlstore.Schema("postgres", "sessions")
 	require.NoError(t, err)
 	for direction, want := range map[string]string{"up": up, "down": down} {

@@ -88,6 +88,8 @@ func (i *installation) check(route http.Handler) {
 		return
 	}
 	switch {
+	case app == i.app && strings.Contains(app.Middleware.String(), "buffalo.RequestLoggerFunc"):
+		app.Logger.Error("buffalosession: the application uses Buffalo's RequestLogger, which gives every visitor a session: do not add it, because Install adds another one")
 	case app != i.app && strings.Contains(app.Middleware.String(), "buffalo.RequestLoggerFunc"):
 		i.app.Logger.Errorf("buffalosession: the group or resource %s was made before Install, so each of its visitors gets a session and its pages cannot read it: call Install directly after buffalo.New", app.Prefix)
 	case app == i.app && app.SessionStore != i.store && app.Env != "test":

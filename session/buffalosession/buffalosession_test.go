@@ -306,6 +306,13 @@ func Test_what_was_done_in_the_wrong_order_is_reported(t *testing.T) {
 	require.Contains(t, log.String(), "the sessions are in a *sessions.CookieStore, because SessionStore was set after Install")
 }
 
+func Test_01_Buffalos_own_RequestLogger_is_reported(t *testing.T) {
+	p := open(t, nil)
+	p.app.Use(buffalo.RequestLoggerFunc)
+	p.ask("GET", "/")
+	p.Contains(p.logged(), "the application uses Buffalo's RequestLogger, which gives every visitor a session")
+}
+
 // A test of package suite replaces the store of the application with one that remembers one session.
 func Test_in_a_test_another_store_takes_the_place(t *testing.T) {
 	p := open(t, nil)
