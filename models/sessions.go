@@ -27,7 +27,9 @@ func Sessions(ctx context.Context, c config.Config) (store *session.Store, err e
 	case c.Store == "redis":
 		c.Session.Backend, err = openRedis(ctx, c)
 	case c.Store == "file":
-		c.Session.Backend, err = boltstore.Open(c.File)
+		if c.Session.Backend, err = boltstore.Open(c.File); err != nil {
+			err = fmt.Errorf("SESSION_FILE: %w: let this user read and write it and its folder, or set SESSION_FILE to another path", err)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("SESSION_STORE=%s: %w", c.Store, err)

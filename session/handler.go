@@ -24,6 +24,8 @@ type Exchange struct {
 	over   bool   // Handler has returned
 	failed error  // why a commit failed
 	before func() // called before the sessions are committed or compared
+
+	refused func(status int) // called after onError has answered
 }
 
 type exchangeKey struct{}
@@ -79,6 +81,11 @@ func (x *Exchange) isOver() bool {
 // In f, a framework can put into a session what it keeps elsewhere. Like Options.OnEvent, f must
 // not call the Store.
 func (x *Exchange) BeforeCommit(f func()) { x.before = f }
+
+// OnRefusal has f called with 409, 503 or 500 after a session could not be saved and Handler's
+// onError has answered instead of the application. What a framework noted of the application's
+// answer is then wrong.
+func (x *Exchange) OnRefusal(f func(status int)) { x.refused = f }
 
 // Respond runs write, which saves the session and then answers with status. Within it, Save
 // commits the session at once and returns the error, so that write can answer differently.
@@ -248,6 +255,9 @@ func (w *writer) begin(status int) bool {
 	w.replaced = true
 	w.exchange.strip(w.Header())
 	w.onError(w.ResponseWriter, w.request, err)
+	if w.exchange.refused != nil {
+		w.exchange.refused(own)
+	}
 	return false
 }
 
@@ -316,6 +326,13 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *writer) FlushError() error {
 	w.begin(http.StatusOK) // what onError has answered is to leave, too
 	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// CloseNotify is for frameworks that do not use the request's context.
+func (w *writer) CloseNotify() <-chan bool {
+	gone := make(chan bool, 1)
+	context.AfterFunc(w.request.Context(), func() { gone <- true })
+	return gone
 }
 
 // Flush makes the writer an http.Flusher.

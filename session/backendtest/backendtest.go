@@ -1,4 +1,4 @@
-// Package backendtest states what every session.Backend does, as tests.
+// Package backendtest states what every session.Backend does, as tests. It needs Go 1.25.
 package backendtest
 
 import (

@@ -3,8 +3,8 @@
 // Reach: it uses the process that has the file open, through a Unix socket beside the file that
 // only its own user can open.
 //
-// A change is on the disk before it is acknowledged. Changes that happen at the same time share
-// the wait for the disk, so one change alone takes up to a millisecond longer.
+// A change is on the disk before it is acknowledged. Changes that arrive while the disk is busy
+// share the next transaction.
 //
 // The file never shrinks. It reuses the space of deleted records, so it stops growing if Purge
 // is called regularly. To make it smaller, stop the program and run "bbolt compact". Each change
@@ -31,6 +31,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -41,10 +42,13 @@ import (
 
 // Backend is a session.Backend.
 type Backend struct {
-	db    *bbolt.DB
-	file  string
-	info  os.FileInfo // of the file that is open
-	close func() error
+	db      *bbolt.DB
+	file    string
+	info    os.FileInfo // of the file that is open
+	broken  atomic.Pointer[error]
+	changes chan change
+	closed  chan struct{}
+	close   func() error
 }
 
 var _ session.Backend = (*Backend)(nil)
@@ -58,6 +62,7 @@ var errLocked = bbolt.ErrTimeout
 
 var (
 	errDamaged  = errors.New("boltstore: the file is damaged")
+	errClosed   = errors.New("boltstore: the file is closed")
 	errReplaced = errors.New("boltstore: the file was replaced or deleted while it was open: restart the program")
 )
 
@@ -67,20 +72,36 @@ var openWait = 5 * time.Second
 // Open opens the file, which it creates with mode 0600 if it does not exist, in a folder that it
 // creates with mode 0700. If another process has the file open, Open waits up to five seconds
 // for it to end. The error then contains its process ID, if it answers. Open also fails if the
-// file is damaged or of another program, and if the socket, file + ".sock", cannot be created.
+// file is damaged or of another program, if every user can write to its folder, and if the socket,
+// file + ".sock", cannot be created.
 func Open(file string) (*Backend, error) {
-	file, err := filepath.Abs(file)
+	file, err := resolve(file)
 	if err != nil {
 		return nil, fmt.Errorf("boltstore: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, fmt.Errorf("boltstore: %w", err)
 	}
+	if err := checkFolder(filepath.Dir(file)); err != nil {
+		return nil, err
+	}
 	b, err := open(file, os.O_CREATE, openWait)
 	if errors.Is(err, errLocked) {
 		return nil, fmt.Errorf("boltstore: %s has the file %s open, and only one process can: end it, then start this one again", holder(file), file)
 	}
 	return b, err
+}
+
+// resolve returns the path that every process has for the file, whatever links lead to it.
+func resolve(file string) (string, error) {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real, nil
+	}
+	return path, nil // it does not exist yet
 }
 
 func holder(file string) string {
@@ -117,8 +138,7 @@ func open(file string, create int, wait time.Duration) (b *Backend, err error) {
 		}
 		return nil, unusable(file, err)
 	}
-	db.MaxBatchDelay = time.Millisecond
-	b = &Backend{db: db, file: file}
+	b = &Backend{db: db, file: file, changes: make(chan change), closed: make(chan struct{})}
 	stop := func() {}
 	if b.info, err = f.Stat(); err == nil {
 		if err = db.Update(prepare); err == nil {
@@ -133,8 +153,13 @@ func open(file string, create int, wait time.Duration) (b *Backend, err error) {
 		_ = folder.Sync() // so that a new file is still there after a power failure; Windows cannot
 		folder.Close()
 	}
+	go b.write()
 	b.close = sync.OnceValue(func() error {
 		stop() // first, because the next process puts its socket in the same place
+		close(b.closed)
+		if err := b.broken.Load(); err != nil {
+			return *err
+		}
 		return db.Close()
 	})
 	return b, nil
@@ -183,13 +208,8 @@ func await[T any](ctx context.Context, f func() (T, error)) (result T, err error
 	done := make(chan outcome, 1)
 	go func() {
 		var o outcome
-		defer func() {
-			if p := recover(); p != nil { // bbolt's panic would end the program
-				o.err = fmt.Errorf("%w: %v", errDamaged, p)
-			}
-			done <- o
-		}()
 		o.result, o.err = f()
+		done <- o
 	}()
 	select {
 	case o := <-done:
@@ -202,12 +222,30 @@ func await[T any](ctx context.Context, f func() (T, error)) (result T, err error
 	}
 }
 
+// guard returns the panic of bbolt, or of a page that is not there, as an error. It would end the
+// program otherwise. As bbolt then keeps its locks, every later call returns that error at once.
+func (b *Backend) guard(f func() error) (err error) {
+	if err := b.broken.Load(); err != nil {
+		return *err
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, p)
+			b.broken.Store(&err)
+		}
+	}()
+	return f()
+}
+
 // view calls f in a transaction that only reads. f copies what it returns.
 func view[T any](ctx context.Context, b *Backend, f func(*bbolt.Tx) (T, error)) (T, error) {
 	return await(ctx, func() (result T, err error) {
-		err = b.db.View(func(tx *bbolt.Tx) (err error) {
-			result, err = f(tx)
-			return err
+		err = b.guard(func() error {
+			return b.db.View(func(tx *bbolt.Tx) (err error) {
+				result, err = f(tx)
+				return err
+			})
 		})
 		return result, err
 	})
@@ -218,15 +256,85 @@ func view[T any](ctx context.Context, b *Backend, f func(*bbolt.Tx) (T, error)) 
 func update[T any](ctx context.Context, b *Backend, f func(*bbolt.Tx) (T, error)) (T, error) {
 	return await(ctx, func() (result T, err error) {
 		var ended error
-		err = b.db.Batch(func(tx *bbolt.Tx) (err error) {
-			if ended = ctx.Err(); ended != nil {
-				return nil // an error would make bbolt repeat the changes of others
+		c := change{done: make(chan error, 1), do: func(tx *bbolt.Tx) (err error) {
+			if ended = ctx.Err(); ended == nil {
+				result, err = f(tx)
 			}
-			result, err = f(tx)
 			return err
-		})
-		return result, cmp.Or(err, ended)
+		}}
+		select {
+		case b.changes <- c:
+			err = <-c.done // before result and ended are read
+			return result, cmp.Or(err, ended)
+		case <-ctx.Done():
+			return result, ctx.Err()
+		case <-b.closed:
+			return result, errClosed
+		}
 	})
+}
+
+// A change waits for its turn in a transaction.
+type change struct {
+	do   func(*bbolt.Tx) error
+	done chan error
+}
+
+// mostChanges is how many share a transaction.
+const mostChanges = 1000
+
+// write carries out the changes until the file is closed.
+func (b *Backend) write() {
+	for {
+		var batch []change
+		select {
+		case c := <-b.changes:
+			batch = append(batch, c)
+		case <-b.closed:
+			return
+		}
+		for more := true; more && len(batch) < mostChanges; {
+			select {
+			case c := <-b.changes:
+				batch = append(batch, c)
+			default:
+				more = false
+			}
+		}
+		err := b.commit(batch)
+		for _, c := range batch {
+			if err != nil && len(batch) > 1 { // it may be another's fault
+				c.done <- b.commit([]change{c})
+			} else {
+				c.done <- err
+			}
+		}
+	}
+}
+
+// commit carries out a batch in one transaction, or nothing of it.
+func (b *Backend) commit(batch []change) error {
+	return b.guard(func() error {
+		if err := b.inPlace(); err != nil {
+			return err
+		}
+		return b.db.Update(func(tx *bbolt.Tx) error {
+			for _, c := range batch {
+				if err := c.do(tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// inPlace returns an error if what is changed would be gone after a restart.
+func (b *Backend) inPlace() error {
+	if info, err := os.Stat(b.file); err != nil || !os.SameFile(info, b.info) {
+		return errReplaced
+	}
+	return nil
 }
 
 func now() int64 { return time.Now().UnixMilli() }
@@ -407,11 +515,6 @@ func (b *Backend) Clear(ctx context.Context) error {
 
 // Ping also returns an error if the file was replaced or deleted while it was open.
 func (b *Backend) Ping(ctx context.Context) error {
-	_, err := view(ctx, b, func(*bbolt.Tx) (none struct{}, err error) {
-		if info, err := os.Stat(b.file); err != nil || !os.SameFile(info, b.info) {
-			return none, errReplaced
-		}
-		return none, nil
-	})
+	_, err := view(ctx, b, func(*bbolt.Tx) (none struct{}, err error) { return none, b.inPlace() })
 	return err
 }

@@ -47,3 +47,6 @@ func (b *Backend) Check() (problems []error, records, expiries, strays int, err 
 	})
 	return problems, records, expiries, strays, err
 }
+
+// File returns the path of the file.
+func (b *Backend) File() string { return b.file }

@@ -290,3 +290,93 @@ func Test_the_path_may_be_longer_than_a_sockets_address(t *testing.T) {
 	_, err := boltstore.Open(filepath.Join(t.TempDir(), strings.Repeat("x", 252)))
 	requireClear(t, err, "the socket")
 }
+
+func Test_a_page_that_was_damaged_meanwhile_does_not_end_the_program(t *testing.T) {
+	folder := t.TempDir()
+	page := os.Getpagesize()
+	for name, damage := range map[string]func(header []byte){
+		"another length": func(header []byte) { header[12] = 1 },
+		"another kind":   func(header []byte) { header[8] = 4 },
+		"another number": func(header []byte) { header[0]++ },
+		"more entries":   func(header []byte) { header[11] = 0x40 },
+		"nothing":        func(header []byte) { clear(header[:page]) },
+	} {
+		file := filepath.Join(folder, name)
+		b, err := boltstore.Open(file)
+		require.NoError(t, err)
+		for n := range 200 {
+			require.NoError(t, b.Put(t.Context(), key(n), make([]byte, 700), time.Hour))
+		}
+		require.NoError(t, b.Close())
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for at := 4 * page; at < len(content); at += page {
+			if content[at+8] == 2 { // a leaf
+				damage(content[at:])
+			}
+		}
+		require.NoError(t, os.WriteFile(file, content, 0o600))
+		b, err = boltstore.Open(file)
+		if err != nil {
+			continue
+		}
+		failed := false
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		for n := range 30 {
+			_, _, _, err1 := b.Load(ctx, key(n*7))
+			err2 := b.Put(ctx, key(n*7), make([]byte, 500), time.Hour)
+			failed = failed || err1 != nil || err2 != nil
+		}
+		cancel()
+		require.True(t, failed, name)
+	}
+}
+
+func Test_a_file_that_becomes_shorter_does_not_end_the_program(t *testing.T) {
+	b, err := boltstore.Open(filepath.Join(t.TempDir(), "sessions.bolt"))
+	require.NoError(t, err)
+	require.NoError(t, b.Put(t.Context(), key(1), []byte("record"), time.Hour))
+	require.NoError(t, os.Truncate(b.File(), 0))
+	_, _, _, err = b.Load(t.Context(), key(1))
+	requireClear(t, err, "damaged")
+	requireClear(t, b.Put(t.Context(), key(1), []byte("record"), time.Hour), "damaged")
+}
+
+func Test_a_file_that_was_deleted_acknowledges_no_change(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sessions.bolt")
+	first := open(t, file)
+	require.NoError(t, os.Remove(file))
+	requireClear(t, first.Put(t.Context(), key(1), []byte("record"), time.Hour), "deleted")
+
+	second := open(t, file)
+	require.NoError(t, first.Close())
+	require.NoError(t, second.Put(t.Context(), key(1), []byte("record"), time.Hour))
+	require.Equal(t, 1, count(t, reach(t, file)), "the first has not removed the second's socket")
+}
+
+func Test_a_link_leads_to_the_same_socket(t *testing.T) {
+	folder := t.TempDir()
+	file, link := filepath.Join(folder, "sessions.bolt"), filepath.Join(folder, "link")
+	require.NoError(t, open(t, file).Close())
+	require.NoError(t, os.Symlink(file, link))
+	b := open(t, link)
+	require.NoError(t, b.Put(t.Context(), key(1), []byte("record"), time.Hour))
+	require.Equal(t, 1, count(t, reach(t, file)))
+}
+
+func Test_a_folder_in_which_everyone_may_write_is_refused(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "sessions.bolt")
+	for mode, refused := range map[os.FileMode]bool{0o777: true, 0o702: true, 0o777 | os.ModeSticky: false, 0o755: false} {
+		require.NoError(t, os.Chmod(folder, mode))
+		b, err := boltstore.Open(file)
+		_, errReach := boltstore.Reach(t.Context(), file)
+		if !refused {
+			require.NoError(t, err, mode)
+			require.NoError(t, b.Close())
+			continue
+		}
+		requireClear(t, err, "chmod o-w")
+		requireClear(t, errReach, "chmod o-w")
+	}
+}

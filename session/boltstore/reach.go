@@ -28,9 +28,12 @@ type Client struct {
 // seconds for a process that has the file open but does not answer. On Windows there is no
 // socket, so Reach works only while no server runs.
 func Reach(ctx context.Context, file string) (*Client, error) {
-	file, err := filepath.Abs(file)
+	file, err := resolve(file)
 	if err != nil {
 		return nil, fmt.Errorf("boltstore: %w", err)
+	}
+	if err := checkFolder(filepath.Dir(file)); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, openWait)
 	defer cancel()

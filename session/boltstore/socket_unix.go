@@ -39,11 +39,26 @@ func (b *Backend) listen() (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("the socket %s cannot be created: %w", socketOf(b.file), err)
 	}
+	own, _ := os.Lstat(socketOf(b.file))
 	go serve(l, b)
 	return func() {
-		os.Remove(socketOf(b.file))
+		if there, err := os.Lstat(socketOf(b.file)); err == nil && os.SameFile(own, there) {
+			os.Remove(socketOf(b.file))
+		}
 		l.Close()
 	}, nil
+}
+
+// checkFolder refuses a folder in which any user can replace the file and the socket.
+func checkFolder(folder string) error {
+	info, err := os.Stat(folder)
+	if err != nil {
+		return fmt.Errorf("boltstore: %w", err)
+	}
+	if info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0 {
+		return fmt.Errorf("boltstore: every user can write to the folder %s: take that right from it with chmod o-w, or use another folder", folder)
+	}
+	return nil
 }
 
 func serve(l *net.UnixListener, b *Backend) {

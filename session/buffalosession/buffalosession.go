@@ -44,13 +44,13 @@ func init() { session.Register("uuid", uuid.UUID{}) }
 //     nor redirected.
 //   - From the first request on, expired records are deleted every five minutes.
 //   - Buffalo's RequestLogger gives every visitor a session. One that stores nothing takes its
-//     place. A request logger of the application's own stays.
+//     place: RequestLogger. A request logger of the application's own stays.
 func Install(app *buffalo.App, store *session.Store, onError func(http.ResponseWriter, *http.Request, error)) {
 	if strings.Contains(app.Middleware.String(), "buffalosession.middleware") {
 		app.Logger.Error("buffalosession: Install was called twice for one application: call it once, directly after buffalo.New")
 	}
 	app.SessionStore = store
-	app.Middleware.Replace(buffalo.RequestLoggerFunc, logRequest)
+	app.Middleware.Replace(buffalo.RequestLoggerFunc, RequestLogger)
 	app.Use(middleware)
 
 	i := &installation{app: app, store: store, onError: onError}
@@ -69,11 +69,14 @@ type installation struct {
 }
 
 // handler saves the sessions of what route serves. The router calls it for each request. Middleware
-// such as popmw asks the context for a buffalo.Response, so the writer that saves is inside one.
+// such as popmw asks the context for a buffalo.Response, so the writer that saves is inside one. If
+// the session cannot be saved, it has the status of the error, so that a transaction rolls back.
 func (i *installation) handler(route http.Handler) http.Handler {
 	return i.store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i.check(route)
-		route.ServeHTTP(&buffalo.Response{ResponseWriter: w}, r)
+		response := &buffalo.Response{ResponseWriter: w}
+		session.Of(r).OnRefusal(func(status int) { response.Status = status })
+		route.ServeHTTP(response, r)
 	}), i.onError)
 }
 

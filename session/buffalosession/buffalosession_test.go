@@ -414,6 +414,65 @@ func Test_03_a_Handler_around_the_application_changes_nothing(t *testing.T) {
 	p.Len(w.Result().Cookies(), 1)
 }
 
+// popmw commits unless the status that the response has noted says otherwise.
+func Test_13_a_transaction_rolls_back_if_a_direct_answer_cannot_be_saved(t *testing.T) {
+	for how, answer := range map[string]func(buffalo.Context) error{
+		"nothing":       func(buffalo.Context) error { return nil },
+		"a status":      func(c buffalo.Context) error { c.Response().WriteHeader(http.StatusCreated); return nil },
+		"a body":        func(c buffalo.Context) error { _, err := c.Response().Write([]byte("hello")); return err },
+		"http.Redirect": func(c buffalo.Context) error { http.Redirect(c.Response(), c.Request(), "/", 303); return nil },
+		"Save, a body": func(c buffalo.Context) error {
+			if err := c.Session().Save(); err != nil {
+				return err
+			}
+			_, err := c.Response().Write([]byte("hello"))
+			return err
+		},
+	} {
+		p := open(t, &backendtest.Memory{})
+		noted := 0
+		p.app.Use(func(next buffalo.Handler) buffalo.Handler {
+			return func(c buffalo.Context) error {
+				err := next(c)
+				noted = c.Response().(*buffalo.Response).Status
+				return err
+			}
+		})
+		p.app.POST("/", func(c buffalo.Context) error {
+			c.Session().Set("at", time.Now().String())
+			p.memory.SetDown(c.Param("down") != "")
+			return answer(c)
+		})
+		p.Less(p.ask("POST", "/").StatusCode, 400, how)
+		p.Less(noted, 400, how)
+		p.Equal(http.StatusServiceUnavailable, p.ask("POST", "/?down=1").StatusCode, how)
+		p.Equal(http.StatusServiceUnavailable, noted, how)
+	}
+}
+
+func Test_an_event_source_ends_when_the_visitor_leaves(t *testing.T) {
+	p := open(t, nil)
+	ended := make(chan bool)
+	p.app.GET("/events", func(c buffalo.Context) error {
+		source, err := render.NewEventSource(c.Response())
+		p.NoError(err)
+		p.NoError(source.Write("message", 1))
+		<-source.CloseNotify()
+		close(ended)
+		return nil
+	})
+	server := httptest.NewServer(p.app)
+	defer server.Close()
+	res, err := http.Get(server.URL + "/events")
+	p.NoError(err)
+	p.NoError(res.Body.Close())
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		p.Fail("the handler waits for ever")
+	}
+}
+
 func Test_13_onError_answers_if_a_direct_answer_cannot_be_saved(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		p := open(t, &backendtest.Memory{})

@@ -1,6 +1,7 @@
 package buffalosession
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
@@ -9,10 +10,11 @@ import (
 	"github.com/gobuffalo/buffalo"
 )
 
-// logRequest logs each request, as Buffalo's RequestLogger does: its method, path, status, size in
+// RequestLogger logs each request, as Buffalo's RequestLogger does: its method, path, status, size in
 // bytes and duration, and a random request_id, which the context has under that name. It leaves out
-// the query, which can contain a secret, such as the code of an OAuth callback.
-func logRequest(next buffalo.Handler) buffalo.Handler {
+// the query, which can contain a secret, such as the code of an OAuth callback. Install adds it. To
+// leave out a handler, name it: app.Middleware.Skip(buffalosession.RequestLogger, Health).
+func RequestLogger(next buffalo.Handler) buffalo.Handler {
 	return func(c buffalo.Context) error {
 		random := make([]byte, 10)
 		if _, err := rand.Read(random); err != nil {
@@ -26,7 +28,7 @@ func logRequest(next buffalo.Handler) buffalo.Handler {
 			sent, path := sentTo(c), c.Request().URL.Path
 			c.LogFields(map[string]any{
 				"method": c.Request().Method, "path": path,
-				"status": sent.Status, "size": sent.Size, "duration": time.Since(began),
+				"status": cmp.Or(sent.Status, http.StatusOK), "size": sent.Size, "duration": time.Since(began),
 			})
 			c.Logger().Info(path)
 		}()

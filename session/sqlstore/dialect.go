@@ -39,7 +39,7 @@ const (
 )
 
 var postgres = dialect{
-	drivers: []string{"pgx", "postgres"},
+	drivers: []string{"pgx"}, // lib/pq sends a statement again whose reply was lost
 	module:  "github.com/jackc/pgx/v5/stdlib",
 	quote:   `"`,
 	prepare: func(query string) statement { return statement{text: query} },

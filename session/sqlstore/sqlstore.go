@@ -64,6 +64,9 @@ var _ session.Backend = (*Backend)(nil)
 // "mysql" or "sqlite3" (SQLite 3.24 or later); "postgresql", "mariadb" and "sqlite" are synonyms.
 // The error reports an unknown dialect or an invalid name of the table.
 //
+// The driver must not send a statement again whose reply was lost, as lib/pq does: use pgx for
+// PostgreSQL.
+//
 // A call of the Backend takes a connection for one statement, in which the database must commit
 // by itself. Requests that keep a connection each, as with popmw, can use up the pool and then
 // wait for one another: they need a Backend from Open.
@@ -102,7 +105,7 @@ func Open(dialect, url string, options Options) (*Backend, error) {
 	for _, scheme := range b.dialect.schemes {
 		url = strings.TrimPrefix(url, scheme)
 	}
-	if strings.HasPrefix(url, ":memory:") {
+	if strings.Contains(url, ":memory:") || strings.Contains(url, "mode=memory") {
 		return nil, errors.New("sqlstore: each connection to :memory: has a database of its own: use a file")
 	}
 	db, err := sql.Open(driver, url)
