@@ -420,7 +420,7 @@ func Test_13_a_transaction_rolls_back_if_a_direct_answer_cannot_be_saved(t *test
 		"nothing":       func(buffalo.Context) error { return nil },
 		"a status":      func(c buffalo.Context) error { c.Response().WriteHeader(http.StatusCreated); return nil },
 		"a body":        func(c buffalo.Context) error { _, err := c.Response().Write([]byte("hello")); return err },
-		"http.Redirect": func(c buffalo.Context) error { http.Redirect(c.Response(), c.Request(), "/", 303); return nil },
+		"http.Redirect": func(c buffalo.Context) error { http.Redirect(c.Response(), c.Request(), "/", http.StatusSeeOther); return nil },
 		"Save, a body": func(c buffalo.Context) error {
 			if err := c.Session().Save(); err != nil {
 				return err
