@@ -417,10 +417,13 @@ func Test_03_a_Handler_around_the_application_changes_nothing(t *testing.T) {
 // popmw commits unless the status that the response has noted says otherwise.
 func Test_13_a_transaction_rolls_back_if_a_direct_answer_cannot_be_saved(t *testing.T) {
 	for how, answer := range map[string]func(buffalo.Context) error{
-		"nothing":       func(buffalo.Context) error { return nil },
-		"a status":      func(c buffalo.Context) error { c.Response().WriteHeader(http.StatusCreated); return nil },
-		"a body":        func(c buffalo.Context) error { _, err := c.Response().Write([]byte("hello")); return err },
-		"http.Redirect": func(c buffalo.Context) error { http.Redirect(c.Response(), c.Request(), "/", http.StatusSeeOther); return nil },
+		"nothing":  func(buffalo.Context) error { return nil },
+		"a status": func(c buffalo.Context) error { c.Response().WriteHeader(http.StatusCreated); return nil },
+		"a body":   func(c buffalo.Context) error { _, err := c.Response().Write([]byte("hello")); return err },
+		"http.Redirect": func(c buffalo.Context) error {
+			http.Redirect(c.Response(), c.Request(), "/", http.StatusSeeOther)
+			return nil
+		},
 		"Save, a body": func(c buffalo.Context) error {
 			if err := c.Session().Save(); err != nil {
 				return err
