@@ -192,7 +192,8 @@ func create(tx *bbolt.Tx) error {
 	return cmp.Or(err1, err2)
 }
 
-// Close closes the file. Other methods return an error afterwards.
+// Close closes the file. Other methods return an error afterwards. Of a file that was found to be
+// damaged, Close returns that error, and the file stays locked until the program ends.
 func (b *Backend) Close() error { return b.close() }
 
 // await returns what f returns, or an error as soon as ctx ends. f then continues, so it must

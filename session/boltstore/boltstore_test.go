@@ -374,8 +374,9 @@ func Test_a_damaged_file_is_an_error_and_not_a_panic(t *testing.T) {
 		if err == nil {
 			_ = b.Each(t.Context(), func(session.Key, []byte) error { return nil })
 			_, _, _, _ = b.Load(t.Context(), key(50))
-			err = b.Close()
-			require.NoError(t, err, what)
+			if err := b.Close(); err != nil { // the damage was met, and bbolt keeps its locks
+				requireClear(t, err, "damaged")
+			}
 			return
 		}
 		requireClear(t, err, file)
