@@ -29,10 +29,11 @@ import (
 // The environment of a process that has the file open; it also writes if writeEnv is set.
 const fileEnv, writeEnv = "BOLT_FILE", "BOLT_WRITE"
 
+// Test_process does nothing, unless another test starts it as a process of its own.
 func Test_process(t *testing.T) {
 	file := os.Getenv(fileEnv)
 	if file == "" {
-		t.Skip("other tests start this one as a process of its own")
+		return
 	}
 	b := open(t, file)
 	fmt.Println("open")

