@@ -15,10 +15,6 @@ import (
 // connectAs connects as another user, which only root can try.
 func connectAs(t *testing.T, uid int, socket string) (conn net.Conn, err error) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Log("only root can become another user")
-		return
-	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -34,6 +30,10 @@ func connectAs(t *testing.T, uid int, socket string) (conn net.Conn, err error) 
 }
 
 func Test_another_user_cannot_use_the_socket(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("not tried: only root can become another user")
+		return
+	}
 	_, file := fresh(t)
 	require.NoError(t, os.Chmod(filepath.Dir(file), 0o755))
 	require.NoError(t, os.Chmod(filepath.Dir(filepath.Dir(file)), 0o755))
