@@ -33,7 +33,7 @@ func sessions(task func(*grift.Context, *session.Store, string) error) grift.Gri
 		}
 		if settings.Store == "file" { // which a server may have open
 			if settings.Session.Backend, err = boltstore.Reach(c, settings.File); err != nil {
-				return fmt.Errorf("SESSION_FILE: %w: set SESSION_FILE to the file of the application, which makes it when it starts", err)
+				return fmt.Errorf("SESSION_FILE: %w", err)
 			}
 		}
 		store, err := models.Sessions(c, settings)

@@ -28,7 +28,7 @@ func Sessions(ctx context.Context, c config.Config) (store *session.Store, err e
 		c.Session.Backend, err = openRedis(ctx, c)
 	case c.Store == "file":
 		if c.Session.Backend, err = boltstore.Open(c.File); err != nil {
-			err = fmt.Errorf("SESSION_FILE: %w: let this user read and write it and its folder, or set SESSION_FILE to another path", err)
+			err = fmt.Errorf("SESSION_FILE: %w", err)
 		}
 	}
 	if err != nil {

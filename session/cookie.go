@@ -43,7 +43,7 @@ func checkCookie(c *http.Cookie) error {
 	case host && (c.Path != "/" || c.Domain != ""):
 		return fmt.Errorf("session: browsers accept the cookie %s only with Path=/ and no Domain", c.Name)
 	case needsSecure && !c.Secure:
-		return fmt.Errorf("session: browsers accept the cookie %s only with Secure, over https: without https, give it another name or SameSite", c.Name)
+		return fmt.Errorf("session: browsers accept the cookie %s only if it is Secure, which needs https: without https, use another name or SameSite", c.Name)
 	}
 	return nil
 }

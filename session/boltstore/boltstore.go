@@ -66,6 +66,8 @@ var (
 	errReplaced = errors.New("boltstore: the file was replaced or deleted while it was open: restart the program")
 )
 
+const letThisUser = "let this user read and write the file and its folder, or choose another file"
+
 // openWait is how long Open waits for another process to end, and Reach for one to answer.
 var openWait = 5 * time.Second
 
@@ -80,7 +82,7 @@ func Open(file string) (*Backend, error) {
 		return nil, fmt.Errorf("boltstore: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return nil, fmt.Errorf("boltstore: %w", err)
+		return nil, fmt.Errorf("boltstore: %w: %s", err, letThisUser)
 	}
 	if err := checkFolder(filepath.Dir(file)); err != nil {
 		return nil, err
@@ -131,7 +133,11 @@ func open(file string, create int, wait time.Duration) (b *Backend, err error) {
 	switch err.(type) {
 	case nil:
 	case *fs.PathError, syscall.Errno:
-		return nil, fmt.Errorf("boltstore: opening %s: %w", file, err)
+		fix := letThisUser
+		if create == 0 && errors.Is(err, fs.ErrNotExist) {
+			fix = "the application creates it when it starts"
+		}
+		return nil, fmt.Errorf("boltstore: opening %s: %w: %s", file, err, fix)
 	default:
 		if err == errLocked {
 			return nil, err

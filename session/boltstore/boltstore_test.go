@@ -5,10 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -75,19 +73,6 @@ func load(t *testing.T, b session.Backend, k session.Key) string {
 	record, _, _, err := b.Load(t.Context(), k)
 	require.NoError(t, err)
 	return string(record)
-}
-
-func Test_the_file_and_its_folder_belong_to_one_user(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("no modes")
-	}
-	file := filepath.Join(t.TempDir(), "a", "b", "sessions.bolt")
-	open(t, file)
-	for path, want := range map[string]fs.FileMode{file: 0o600, filepath.Dir(file): 0o700, filepath.Dir(filepath.Dir(file)): 0o700} {
-		info, err := os.Stat(path)
-		require.NoError(t, err)
-		require.Equal(t, want, info.Mode().Perm(), path)
-	}
 }
 
 func Test_records_are_there_after_the_file_is_closed_and_opened_again(t *testing.T) {
@@ -395,4 +380,29 @@ func Test_a_damaged_file_is_an_error_and_not_a_panic(t *testing.T) {
 	t.Logf("%d of %d refused", refused, len(intact)/page+5)
 	require.NotZero(t, refused)
 	require.Len(t, load(t, open(t, file), key(1)), 1000)
+}
+
+func Test_13_a_change_that_fails_takes_no_other_with_it(t *testing.T) {
+	b, _ := fresh(t)
+	require.NoError(t, b.Change(func(records, _ *bbolt.Bucket) error {
+		k := key(0)
+		return records.Put(k[:], []byte("damaged"))
+	}))
+	thaw, err := b.Hang()
+	require.NoError(t, err)
+	var wait sync.WaitGroup
+	wait.Go(func() { _ = b.Put(t.Context(), key(100), []byte("the first is alone"), time.Hour) })
+	time.Sleep(50 * time.Millisecond)
+	errs := make([]error, 20)
+	for n := range errs {
+		wait.Go(func() { errs[n] = b.Put(t.Context(), key(n), []byte("record"), time.Hour) })
+	}
+	time.Sleep(100 * time.Millisecond) // they wait for the disk, and then share a transaction
+	thaw()
+	wait.Wait()
+	requireClear(t, errs[0], "damaged")
+	for n := 1; n < len(errs); n++ {
+		require.NoError(t, errs[n])
+		require.Equal(t, "record", load(t, b, key(n)))
+	}
 }

@@ -381,3 +381,13 @@ func Test_a_folder_in_which_everyone_may_write_is_refused(t *testing.T) {
 		requireClear(t, errReach, "chmod o-w")
 	}
 }
+
+func Test_the_file_and_its_folder_belong_to_one_user(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a", "b", "sessions.bolt")
+	open(t, file)
+	for path, want := range map[string]fs.FileMode{file: 0o600, filepath.Dir(file): 0o700, filepath.Dir(filepath.Dir(file)): 0o700} {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, want, info.Mode().Perm(), path)
+	}
+}

@@ -96,7 +96,7 @@ func (i *installation) check(route http.Handler) {
 	case app != i.app && strings.Contains(app.Middleware.String(), "buffalo.RequestLoggerFunc"):
 		i.app.Logger.Errorf("buffalosession: the group or resource %s was made before Install, so each of its visitors gets a session and its pages cannot read it: call Install directly after buffalo.New", app.Prefix)
 	case app == i.app && app.SessionStore != i.store && app.Env != "test":
-		i.app.Logger.Errorf("buffalosession: the sessions are in a %T, because SessionStore was set after Install: give the store to Install", app.SessionStore)
+		i.app.Logger.Errorf("buffalosession: the sessions are in a %T, because SessionStore was set after Install: remove the line that sets it", app.SessionStore)
 	}
 	go i.store.PurgeEvery(i.app.Context, 5*time.Minute)
 }

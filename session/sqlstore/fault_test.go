@@ -35,8 +35,8 @@ func postgresPrograms(t *testing.T) string {
 	return filepath.Dir(found[len(found)-1])
 }
 
-// unprivileged returns how root runs a program as the user postgres, because PostgreSQL refuses
-// to run as root. It gives the folder to that user. It returns nil for anyone else.
+// unprivileged lets root run a program as the user postgres, because PostgreSQL refuses to run as
+// root. The folder then belongs to that user. For any other user, unprivileged returns nil.
 func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -90,7 +90,7 @@ func New(db DB, dialect string, options Options) (*Backend, error) {
 // refuses the URL.
 //
 // SQLite lets only one transaction write at a time, and a session is saved while the request's
-// transaction may still be open. So give the sessions a file of their own there, such as
+// transaction may still be open. So keep the sessions in a separate file there, such as
 // "sessions.sqlite?_journal_mode=WAL&_busy_timeout=900". SQLite waits for a lock for that many
 // milliseconds, even if the context ends before.
 func Open(dialect, url string, options Options) (*Backend, error) {

@@ -205,7 +205,7 @@ func records(t *testing.T, b *sqlstore.Backend) map[session.Key]string {
 	return all
 }
 
-// testMissing has each method report that there is no table, in one line.
+// testMissing checks that each method reports the missing table in one line.
 func testMissing(t *testing.T, b *sqlstore.Backend, table string) {
 	t.Helper()
 	ctx, key, record := t.Context(), session.Key{1}, []byte("a")
