@@ -112,3 +112,18 @@ func Test_Config_reads_where_to_listen(t *testing.T) {
 		require.Equal(t, c.want, got.Addr)
 	}
 }
+
+func Test_Config_sessions_in_a_file_need_its_name_in_production(t *testing.T) {
+	production := map[string]string{"GO_ENV": "production", "SESSION_SECRET": session.NewSecret(), "SESSION_STORE": "file"}
+	_, err := with(t, production)
+	require.ErrorContains(t, err, "SESSION_FILE: ")
+	require.ErrorContains(t, err, "set it to")
+	production["SESSION_FILE"] = "/var/lib/heroes/sessions.db"
+	c, err := with(t, production)
+	require.NoError(t, err)
+	require.Equal(t, "/var/lib/heroes/sessions.db", c.File)
+
+	c, err = with(t, map[string]string{"GO_ENV": "test", "SESSION_STORE": "file"})
+	require.NoError(t, err)
+	require.Equal(t, "tmp/sessions_test.db", c.File, "each environment has its own")
+}
