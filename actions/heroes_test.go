@@ -171,7 +171,7 @@ func (as *ActionSuite) Test_Heroes_Success_without_a_hero_leads_to_the_form_and_
 		as.Contains(as.HTML(res.Location()).Get().Body.String(), "There is no hero yet.")
 		as.Empty(as.jar)
 	}
-	as.NoError(backend.Each(context.Background(), func(session.Key, []byte) error {
+	as.NoError(backend.Each(context.Background(), func(session.ID, []byte) error {
 		as.Fail("a visitor who only reads has left a record")
 		return nil
 	}))

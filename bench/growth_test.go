@@ -182,7 +182,7 @@ func fillRedis(b *testing.B, client *redis.Client, n int) {
 	for i := 0; i < n; i += 1000 {
 		pipe := client.Pipeline()
 		for range 1000 {
-			var key session.Key
+			var key session.ID
 			rand.Read(key[:])
 			pipe.Set(ctx, fmt.Sprintf("heroes_bench:%s", key), record, time.Hour)
 		}

@@ -46,7 +46,7 @@ type Metrics struct {
 func New() *Metrics {
 	metrics.ExposeMetadata(true) // a global setting of the library
 	m := &Metrics{metrics.NewSet()}
-	for _, kind := range []session.EventKind{session.Created, session.Renewed, session.Destroyed, session.Conflict, session.Lost, session.Unreachable} {
+	for _, kind := range []session.EventKind{session.Created, session.SignedIn, session.Renewed, session.Destroyed, session.Conflict, session.Lost, session.Unreachable} {
 		m.event(kind, "") // start at 0, or Prometheus would miss the first event
 	}
 	for _, reason := range []session.Reason{session.Refused, session.Idle, session.Expired, session.Replaced} {
@@ -137,19 +137,39 @@ func (b backend) observe(operation string, began time.Time, err *error) {
 	}
 }
 
-func (b backend) Load(ctx context.Context, key session.Key) (record []byte, expires, now time.Time, err error) {
+func (b backend) Load(ctx context.Context, id session.ID) (record []byte, expires, now time.Time, err error) {
 	defer b.observe("load", time.Now(), &err)
-	return b.Backend.Load(ctx, key)
+	return b.Backend.Load(ctx, id)
 }
 
-func (b backend) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (swapped bool, err error) {
+func (b backend) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (swapped bool, err error) {
 	defer b.observe("swap", time.Now(), &err)
-	return b.Backend.Swap(ctx, key, old, next, ttl)
+	return b.Backend.Swap(ctx, id, old, next, ttl)
 }
 
-func (b backend) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) (err error) {
+func (b backend) Put(ctx context.Context, id session.ID, next []byte, ttl time.Duration) (err error) {
 	defer b.observe("put", time.Now(), &err)
-	return b.Backend.Put(ctx, key, next, ttl)
+	return b.Backend.Put(ctx, id, next, ttl)
+}
+
+func (b backend) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) (err error) {
+	defer b.observe("add_owned", time.Now(), &err)
+	return b.Backend.AddOwned(ctx, owner, id, ttl)
+}
+
+func (b backend) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (has bool, err error) {
+	defer b.observe("has_owned", time.Now(), &err)
+	return b.Backend.HasOwned(ctx, owner, id)
+}
+
+func (b backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, err error) {
+	defer b.observe("owned", time.Now(), &err)
+	return b.Backend.Owned(ctx, owner)
+}
+
+func (b backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (err error) {
+	defer b.observe("remove_owned", time.Now(), &err)
+	return b.Backend.RemoveOwned(ctx, owner, id)
 }
 
 func (b backend) Purge(ctx context.Context, limit int) (n int, err error) {

@@ -64,17 +64,17 @@ func Test_Session_counts_what_happens(t *testing.T) {
 func Test_Backend_measures_calls_and_passes_them_on(t *testing.T) {
 	m, memory := New(), &backendtest.Memory{}
 	b := m.Backend(memory)
-	done, err := b.Swap(t.Context(), session.Key{1}, nil, []byte("record"), time.Minute)
+	done, err := b.Swap(t.Context(), session.ID{1}, nil, []byte("record"), time.Minute)
 	require.NoError(t, err)
 	require.True(t, done)
-	record, _, _, err := b.Load(t.Context(), session.Key{1})
+	record, _, _, err := b.Load(t.Context(), session.ID{1})
 	require.NoError(t, err)
 	require.Equal(t, "record", string(record))
 	require.NoError(t, b.Ping(t.Context()))
 	_, err = b.Purge(t.Context(), 1)
 	require.NoError(t, err)
 	memory.SetDown(true)
-	_, _, _, err = b.Load(t.Context(), session.Key{1})
+	_, _, _, err = b.Load(t.Context(), session.ID{1})
 	require.Error(t, err)
 	for _, want := range []string{
 		`heroes_session_store_duration_seconds_count{operation="load"} 2`,
@@ -98,7 +98,7 @@ func Test_Handler_writes_what_Prometheus_reads(t *testing.T) {
 	m.Requests([]string{r.URL.Path}, http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
 	memory := &backendtest.Memory{}
 	memory.SetDown(true)
-	require.Error(t, m.Backend(memory).Put(t.Context(), session.Key{1}, nil, time.Minute))
+	require.Error(t, m.Backend(memory).Put(t.Context(), session.ID{1}, nil, time.Minute))
 
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))

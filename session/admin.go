@@ -8,16 +8,24 @@ import (
 	"time"
 )
 
-// ErrNoBackend reports that the sessions are in the visitors' cookies, where the server can
-// neither list nor end them. New secrets end them all.
-var ErrNoBackend = errors.New("session: the sessions are in the visitors' cookies; to end them all, change the secret")
+// ErrNoBackend reports that the sessions are in the visitors' cookies, where the server cannot list
+// them, or that it cannot end them without Options.Revoked. New secrets end them all.
+var ErrNoBackend = errors.New("session: the sessions are in the visitors' cookies: to list them, keep them on a server; to end single ones, set Options.Revoked; to end them all, change the secret")
 
 // An Entry describes a session on a server. Nothing in it opens the session.
 type Entry struct {
-	ID      string    // as in Info
-	Created time.Time // when it began
-	LastUse time.Time // when it was last used, exact to half of the idle timeout
-	Size    int       // bytes of its record
+	ID            string    // as in Info
+	Created       time.Time // when it began
+	LastUse       time.Time // when it was last used, exact to half of the idle timeout
+	Size          int       // bytes of its record
+	Owner         string    // who is signed in; "" for nobody
+	Authenticated time.Time // when the owner signed in; zero for nobody
+	Note          string    // what the application noted at the sign-in
+}
+
+// entry describes a session whose record has that size.
+func (c content) entry(size int) Entry {
+	return Entry{ID: c.id.String(), Created: c.created, LastUse: c.used, Size: size, Owner: c.owner, Authenticated: c.when, Note: c.note}
 }
 
 // Each calls f for every session with a cookie of that name, in any order, until f returns an
@@ -27,12 +35,13 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unr
 	if s.options.Backend == nil {
 		return 0, ErrNoBackend
 	}
-	err = s.options.Backend.Each(ctx, func(key Key, record []byte) error {
-		entry, ok := s.entry(name, key, record)
+	err = s.options.Backend.Each(ctx, func(id ID, record []byte) error {
+		plain, _, err := s.keys.open(record, purpose(kindRecord, name, id[:]))
+		c, damaged := decodeContent(plain)
 		switch {
-		case ok:
-			return f(entry)
-		case !s.keys.ended(name, key, record):
+		case err == nil && damaged == nil:
+			return f(c.entry(len(record)))
+		case !s.keys.ours(name, id, record):
 			unreadable++
 		}
 		return nil
@@ -40,37 +49,40 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unr
 	return unreadable, err
 }
 
-// entry describes a record, if it can be opened.
-func (s *Store) entry(name string, key Key, record []byte) (e Entry, ok bool) {
-	plain, _, err := s.keys.open(record, purpose(kindRecord, name, key[:]))
-	if err != nil {
-		return e, false
-	}
-	c, err := decodeContent(plain)
-	return Entry{ID: key.String(), Created: c.created, LastUse: c.used, Size: len(record)}, err == nil
-}
-
 // Revoke ends the session with that ID and a cookie of that name, at once, in every process and
 // regardless of requests in progress. It reports whether there was one. If the session has not
 // been saved yet, Revoke keeps it from beginning for Options.Grace.
+//
+// It ends a session in a cookie if there is Options.Revoked, and then reports true for any ID:
+// nobody knows which ones there are.
+//
+// An ID is not a permission. A handler in which visitors end sessions calls RevokeOwned.
 func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
-	if s.options.Backend == nil {
-		return false, ErrNoBackend
-	}
-	b, err := hex.DecodeString(id)
-	if err != nil || len(b) != len(Key{}) {
-		return false, fmt.Errorf("session: %q is not an ID, which has %d hexadecimal digits", id, 2*len(Key{}))
-	}
-	key := Key(b)
-	record, expires, now, err := s.options.Backend.Load(ctx, key)
+	key, err := parseID(id)
 	if err != nil {
-		return false, unavailable(err)
+		return false, err
 	}
-	_, reason := s.openRecord(name, key, record, expires, now)
-	if reason == Refused && record != nil { // another application's
-		return false, nil
+	if s.options.Backend == nil {
+		return s.revokeCookie(ctx, key)
 	}
-	return reason == "", s.end(ctx, name, key) // also if its first save is still to come
+	h, reason, err := s.read(ctx, name, key)
+	if err != nil || reason == Refused && h.record != nil { // another application's
+		return false, err
+	}
+	if err := s.end(ctx, name, key); err != nil { // also if its first save is still to come
+		return false, err
+	}
+	s.disown(ctx, name, h.owner, key)
+	return reason == "", nil
+}
+
+// parseID reads what ID.String returns.
+func parseID(text string) (id ID, err error) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != len(id) {
+		return id, fmt.Errorf("session: %q is not an ID, which has %d hexadecimal digits", text, 2*len(id))
+	}
+	return ID(b), nil
 }
 
 // RevokeAll ends every session in the backend, of every name. A session that begins at that
@@ -92,11 +104,11 @@ const (
 // Purge deletes the expired records and returns their number. It calls progress, unless it is
 // nil, with the number so far.
 func (s *Store) Purge(ctx context.Context, progress func(deleted int)) (deleted int, err error) {
-	if s.options.Backend == nil {
+	if s.server() == nil {
 		return 0, ErrNoBackend
 	}
 	for {
-		n, err := s.options.Backend.Purge(ctx, purgeBatch)
+		n, err := s.server().Purge(ctx, purgeBatch)
 		deleted += n
 		if err != nil || n < purgeBatch {
 			return deleted, err
@@ -115,7 +127,7 @@ func (s *Store) Purge(ctx context.Context, progress func(deleted int)) (deleted 
 // PurgeEvery purges in each interval until ctx ends. Any number of processes may do so. In one
 // that does so already, PurgeEvery returns at once.
 func (s *Store) PurgeEvery(ctx context.Context, interval time.Duration) {
-	if s.options.Backend == nil || !s.purging.CompareAndSwap(false, true) {
+	if s.server() == nil || !s.purging.CompareAndSwap(false, true) {
 		return
 	}
 	defer s.purging.Store(false)

@@ -15,7 +15,7 @@ import (
 // server by the backend's clock, so that no two processes need clocks that agree. The times of
 // creation and last use are by the writer's clock; on a server they are only for display.
 type content struct {
-	id       Key
+	id       ID
 	created  time.Time
 	used     time.Time     // when it was written, exact to half of the idle timeout
 	idle     time.Duration // until the idle timeout, or forever
@@ -23,8 +23,23 @@ type content struct {
 	grace    time.Duration // until the previous token is forgotten; on a server only
 	ends     time.Time     // when the lifetime ends by the backend's clock; zero in the first record
 	verifier verifierHash  // of the valid token; on a server only
+	signedIn               // who signed in
+	renewal  mark          // drawn again by each renewal; only if Options.Revoked can end the cookie
 	values   string        // encoded
 }
+
+// signedIn describes the last sign-in. It is zero if nobody has signed in.
+type signedIn struct {
+	owner      string
+	age        time.Duration // how long ago it was, rounded up
+	when       time.Time     // it was; for display
+	note       string        // of the application
+	transient  bool          // the cookie is to last until the browser closes
+	generation mark          // of the owner's sessions; only if Options.Revoked can end the cookie
+}
+
+// A mark is a random number that is compared for equality.
+type mark [16]byte
 
 const forever = time.Duration(math.MaxInt64)
 
@@ -40,6 +55,9 @@ func (c content) after(d time.Duration) content {
 	}
 	c.lifetime = (c.lifetime - d).Truncate(time.Millisecond)
 	c.grace = max(0, (c.grace - d).Truncate(time.Millisecond))
+	if c.owner != "" {
+		c.age = (c.age + d + time.Millisecond - 1).Truncate(time.Millisecond)
+	}
 	return c
 }
 
@@ -50,14 +68,20 @@ const (
 	fieldVerifier
 	fieldGrace
 	fieldEnds
+	fieldOwner
+	fieldAge
+	fieldNote
+	fieldTransient
+	fieldRenewal
+	fieldGeneration
 )
 
-// maxContent is more than a content needs besides its values.
-const maxContent = 112
+// maxContent is more than a content needs besides its values, its owner and its note.
+const maxContent = 160
 
 // encode returns the sealed form, which the documentation of the package describes.
 func (c content) encode() []byte {
-	b := append(make([]byte, 0, maxContent+len(c.values)), c.id[:]...)
+	b := append(make([]byte, 0, maxContent+len(c.owner)+len(c.note)+len(c.values)), c.id[:]...)
 	b = binary.AppendUvarint(b, uint64(c.created.UnixMilli()))
 	b = binary.AppendUvarint(b, uint64(max(0, c.used.UnixMilli()-c.created.UnixMilli())))
 	b = appendDuration(b, c.lifetime)
@@ -67,14 +91,20 @@ func (c content) encode() []byte {
 		b = appendDuration(b, c.idle)
 	}
 	if c.verifier != (verifierHash{}) {
-		b = append(append(b, fieldVerifier, byte(len(c.verifier))), c.verifier[:]...)
+		b = appendField(b, fieldVerifier, c.verifier[:])
 	}
-	if c.grace > 0 {
-		b = appendField(b, fieldGrace, c.grace.Milliseconds())
-	}
+	b = appendNumber(b, fieldGrace, c.grace.Milliseconds())
 	if !c.ends.IsZero() {
-		b = appendField(b, fieldEnds, c.ends.UnixMilli())
+		b = appendNumber(b, fieldEnds, c.ends.UnixMilli())
 	}
+	b = appendField(b, fieldOwner, c.owner)
+	b = appendNumber(b, fieldAge, c.age.Milliseconds())
+	b = appendField(b, fieldNote, c.note)
+	if c.transient {
+		b = append(b, fieldTransient, 0)
+	}
+	b = appendMark(b, fieldRenewal, c.renewal)
+	b = appendMark(b, fieldGeneration, c.generation)
 	return append(append(b, fieldEnd), c.values...)
 }
 
@@ -82,9 +112,28 @@ func appendDuration(b []byte, d time.Duration) []byte {
 	return binary.AppendUvarint(b, uint64(max(1, d.Milliseconds())))
 }
 
-func appendField(b []byte, tag byte, n int64) []byte {
-	field := binary.AppendUvarint(nil, uint64(n))
-	return append(append(b, tag, byte(len(field))), field...)
+// appendField appends a field, unless it is empty.
+func appendField[T string | []byte](b []byte, tag byte, field T) []byte {
+	if len(field) == 0 {
+		return b
+	}
+	return append(binary.AppendUvarint(append(b, tag), uint64(len(field))), field...)
+}
+
+// appendNumber appends a field with a number, unless it is zero.
+func appendNumber(b []byte, tag byte, n int64) []byte {
+	if n == 0 {
+		return b
+	}
+	var field [binary.MaxVarintLen64]byte
+	return appendField(b, tag, field[:binary.PutUvarint(field[:], uint64(n))])
+}
+
+func appendMark(b []byte, tag byte, m mark) []byte {
+	if m == (mark{}) {
+		return b
+	}
+	return appendField(b, tag, m[:])
 }
 
 // decodeContent reads what encode wrote. The values are not decoded yet.
@@ -106,7 +155,22 @@ func decodeContent(plain string) (c content, err error) {
 			c.grace = readDuration(&field)
 		case fieldEnds:
 			c.ends = time.UnixMilli(int64(field.Uvarint()))
+		case fieldOwner:
+			c.owner = field.Rest
+		case fieldAge:
+			c.age = readDuration(&field)
+		case fieldNote:
+			c.note = field.Rest
+		case fieldTransient:
+			c.transient = true
+		case fieldRenewal:
+			copy(c.renewal[:], field.Rest)
+		case fieldGeneration:
+			copy(c.generation[:], field.Rest)
 		}
+	}
+	if c.owner != "" {
+		c.when = c.used.Add(-c.age)
 	}
 	c.values = r.Rest
 	return c, r.Err

@@ -12,12 +12,15 @@ import (
 // application says so. For the zero held, newCookie returns a cookie that removes itself.
 func (v *visit) newCookie(h held) *http.Cookie {
 	o, maxAge := v.session.Options, -1
-	if h.id != (Key{}) {
+	if h.id != (ID{}) {
 		left := h.lifetime
 		if v.store.options.Backend == nil { // a cookie that contains the session ends with it
 			left = h.left()
 		}
 		maxAge = min(max(1, int(left/time.Second)), o.MaxAge) // 0: until the browser closes
+		if h.transient {
+			maxAge = 0
+		}
 	}
 	return &http.Cookie{
 		Name:        v.session.Name(),

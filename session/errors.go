@@ -67,13 +67,14 @@ type delayed struct {
 func (d delayed) Unwrap() error { return d.error }
 
 // Status returns the status that answers an error of this package: 503 for ErrUnavailable,
-// 409 for ErrConflict and ErrContended, and 500 for any other. With 503 and 409 it sets
+// 409 for ErrConflict and ErrContended, 403 for ErrNobody and ErrTooMany, and 500 for any other. With
+// 503 and 409 it sets
 // Retry-After in header (RFC 9110, section 10.2.3).
 func Status(header http.Header, err error) int {
 	status, after := statusOf(err), time.Second
 	var d delayed
 	switch {
-	case status == http.StatusInternalServerError:
+	case status == http.StatusInternalServerError, status == http.StatusForbidden:
 		return status
 	case status == http.StatusServiceUnavailable:
 		after = 5 * time.Second
@@ -90,6 +91,8 @@ func statusOf(err error) int {
 		return http.StatusServiceUnavailable
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrContended):
 		return http.StatusConflict
+	case errors.Is(err, ErrNobody), errors.Is(err, ErrTooMany):
+		return http.StatusForbidden
 	}
 	return http.StatusInternalServerError
 }

@@ -350,7 +350,7 @@ func Test_12_a_connection_is_not_hijacked_while_the_session_is_unreachable(t *te
 
 type unreachable struct{ Backend }
 
-func (unreachable) Load(context.Context, Key) ([]byte, time.Time, time.Time, error) {
+func (unreachable) Load(context.Context, ID) ([]byte, time.Time, time.Time, error) {
 	return nil, time.Time{}, time.Time{}, io.ErrUnexpectedEOF
 }
 

@@ -16,6 +16,10 @@ type keeper interface {
 	// check reports why a plan cannot be carried out, as far as that shows without I/O.
 	check(v *visit, p plan, encoded string) error
 
+	// enter prepares a sign-in, before anything is saved: from then on, whoever ends the owner's
+	// sessions also ends this one.
+	enter(ctx context.Context, v *visit) error
+
 	// save carries out a plan with the encoded values. It returns the session as it is stored
 	// afterwards, or the zero held if there is none. The error is errDropped if a plan that may be
 	// dropped lost a race.
@@ -28,9 +32,9 @@ var errDropped = errors.New("session: dropped")
 func (v *visit) content(p plan, now time.Time) content {
 	o := v.store.options
 	if p.end || v.brought != broughtLive {
-		return content{id: v.fresh().id, created: now, used: now, idle: o.idle(), lifetime: o.Lifetime}
+		return v.authenticated(content{id: v.fresh().id, created: now, used: now, idle: o.idle(), lifetime: o.Lifetime})
 	}
-	return v.held.touched(o, now)
+	return v.authenticated(v.held.touched(o, now))
 }
 
 // touched returns the content as it is after a use at that time.
@@ -68,7 +72,7 @@ func (c content) reason() Reason {
 // inCookie keeps sessions in the visitors' cookies.
 type inCookie struct{ *Store }
 
-func (k inCookie) load(_ context.Context, name, value string) (held, Reason, error) {
+func (k inCookie) load(ctx context.Context, name, value string) (held, Reason, error) {
 	box, err := decodeText(value)
 	if err != nil {
 		return held{}, Refused, nil
@@ -83,9 +87,20 @@ func (k inCookie) load(_ context.Context, name, value string) (held, Reason, err
 	}
 	now := time.Now()
 	h := held{content: c.after(max(0, now.Sub(c.used))), at: now, value: value, secret: secret}
-	h.lifetime = min(h.lifetime, k.options.Lifetime-now.Sub(c.created)) // also for a copy from before it was shortened
+	h.lifetime = min(h.lifetime, k.options.Lifetime-h.began(now)) // also for a copy from before it was shortened
 	h.cap(k.options)
-	return h, h.reason(), nil
+	if k.options.Revoked == nil || h.reason() != "" {
+		return h, h.reason(), nil
+	}
+	return k.valid(ctx, name, h)
+}
+
+// began returns how long ago the lifetime began: when the session did, or its owner signed in.
+func (c content) began(now time.Time) time.Duration {
+	if c.owner != "" {
+		return c.age
+	}
+	return now.Sub(c.created)
 }
 
 // growth is how many characters the time of the last use can add to a cookie.
@@ -95,10 +110,10 @@ const growth = 6
 const attributes = 200
 
 func (k inCookie) check(v *visit, p plan, encoded string) error {
-	if c := v.newCookie(held{}); fits(c, len(encoded)) {
+	if c := v.newCookie(held{}); fits(c, len(encoded)+2*MaxOwner) {
 		return checkCookie(c)
 	}
-	_, _, err := k.prepare(v, p, encoded)
+	_, err := k.prepare(v, p, encoded)
 	return err
 }
 
@@ -110,42 +125,53 @@ func fits(c *http.Cookie, size int) bool {
 }
 
 func (k inCookie) save(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
-	h, plain, err := k.prepare(v, p, encoded)
-	if err != nil && p.save == touch { // the cookie's attributes have changed, and the page does not depend on it
-		v.emit(ctx, Event{Kind: Lost, Err: err})
+	h, err := k.prepare(v, p, encoded)
+	if err == nil {
+		err = k.revoke(ctx, v, p, &h)
+	}
+	if err != nil && p.save == touch { // the page does not depend on it
+		if statusOf(err) == http.StatusInternalServerError { // the cookie's attributes have changed
+			v.emit(ctx, Event{Kind: Lost, Err: err})
+		}
 		return held{}, errDropped
 	}
-	if plain != nil {
-		h.value = encodeText(k.keys.seal(plain, purpose(kindCookie, v.session.Name(), nil)))
+	if err != nil && p.drop && statusOf(err) == http.StatusConflict {
+		err = errDropped
 	}
-	return h, err
+	if err != nil || h.id == (ID{}) {
+		return held{}, err
+	}
+	h.value = encodeText(k.keys.seal(h.encode(), purpose(kindCookie, v.session.Name(), nil)))
+	return h, nil
 }
 
-// prepare returns the session for the cookie and the bytes to seal, or nil if there is nothing to
-// seal. The error says why browsers would not keep the cookie.
-func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, plain []byte, err error) {
-	if encoded != "" && p.save != none {
+// prepare returns the session for the cookie, or the zero held if there is none left. The error says
+// why browsers would not keep the cookie.
+func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, err error) {
+	if p.save != none && (encoded != "" || v.owner() != "") {
 		h.at = time.Now()
 		h.content = v.content(p, h.at)
 		h.values = encoded
-		plain = h.encode()
+		if p.save == renew && k.options.Revoked != nil {
+			h.renewal = newMark()
+		}
 	}
 	cookie := v.newCookie(h)
 	if err := checkCookie(cookie); err != nil {
-		return held{}, nil, err
+		return held{}, err
 	}
-	if fits(cookie, len(encoded)) {
-		return h, plain, nil
+	if fits(cookie, len(h.owner)+len(h.note)+len(encoded)) {
+		return h, nil
 	}
 	size := len(cookie.String())
-	if plain != nil {
-		size += strict.EncodedLen(overhead + len(plain))
+	if h.id != (ID{}) {
+		size += strict.EncodedLen(overhead + len(h.encode()))
 	}
 	if p.save >= write { // leave room, so that a later touch always fits
 		size += growth
 	}
 	if size > MaxCookie {
-		return held{}, nil, &TooLargeError{Size: size, Limit: MaxCookie}
+		return held{}, &TooLargeError{Size: size, Limit: MaxCookie}
 	}
-	return h, plain, nil
+	return h, nil
 }

@@ -7,10 +7,20 @@ type facts struct {
 	brought brought
 	intent  intent
 	change  change // from the stored values, or from nothing if the session ends
-	empty   bool   // the session contains no value
+	empty   bool   // the session contains no value, and nobody is signed in
 	safe    bool   // the request is a GET or HEAD
 	due     bool   // the stored session needs to be written anyway
+	signing signing
 }
+
+// signing is whether somebody signs in.
+type signing int
+
+const (
+	nobody   signing = iota
+	somebody         // to this session or a new one
+	again            // to the session whose token was replaced when they signed in
+)
 
 // change is how the session differs from the one that was stored.
 type change int
@@ -72,12 +82,16 @@ func (f facts) plan() (plan, error) {
 	if f.empty {
 		return plan{remove: f.intent == wantEnd && f.brought == broughtDead}, nil
 	}
-	return plan{save: write, drop: f.change == optional && f.safe}, nil
+	return plan{save: write, drop: f.change == optional && f.safe && f.signing == nobody}, nil
 }
 
 // planReplaced decides for a token that is no longer valid. It can end the session and do
-// nothing else. The browser may have a newer cookie, so the response sets none.
+// nothing else. The browser may have a newer cookie, so the response sets none. But a second click
+// on "sign in" continues the session that the first began.
 func (f facts) planReplaced() (p plan, err error) {
+	if f.signing == again {
+		return plan{save: renew}, nil
+	}
 	p.end = f.intent == wantEnd
 	if f.change == changed || f.intent == wantRenew || f.change == optional && !f.safe && !p.end {
 		err = ErrConflict

@@ -866,11 +866,11 @@ type oneRecord struct {
 	swaps  int
 }
 
-func (b *oneRecord) Load(context.Context, Key) ([]byte, time.Time, time.Time, error) {
+func (b *oneRecord) Load(context.Context, ID) ([]byte, time.Time, time.Time, error) {
 	return b.record, time.Now().Add(time.Hour), time.Now(), nil
 }
 
-func (b *oneRecord) Swap(_ context.Context, _ Key, old, next []byte, _ time.Duration) (bool, error) {
+func (b *oneRecord) Swap(_ context.Context, _ ID, old, next []byte, _ time.Duration) (bool, error) {
 	b.swaps++
 	if !bytes.Equal(b.record, old) {
 		return false, nil

@@ -2,7 +2,9 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -75,6 +77,7 @@ const (
 	kindCookie byte = iota + 1 // a session in a cookie
 	kindRecord                 // a session on a server
 	kindEnd                    // what is left of an ended session on a server
+	kindLimit                  // the sessions that Options.MaxPerOwner counts
 )
 
 // strict refuses what other decoders accept: padding, and bits after the last byte that
@@ -83,25 +86,37 @@ var strict = base64.RawURLEncoding.Strict()
 
 var errRefused = errors.New("session: refused")
 
-// A keyring seals with its first key and opens with any of them.
-type keyring []cipher.AEAD
+// A keyring seals with its first secret and opens with any of them.
+type keyring []keys
+
+// keys are what is derived from a secret.
+type keys struct {
+	cipher.AEAD        // seals
+	owners      []byte // hashes the owners of sessions
+}
 
 func newKeyring(secrets [][]byte) (keyring, error) {
 	if err := checkSecrets(secrets); err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
-	keys := make(keyring, len(secrets))
+	ring := make(keyring, len(secrets))
 	for i, secret := range secrets {
-		key := make([]byte, chacha20poly1305.KeySize)
-		if _, err := io.ReadFull(hkdf.New(sha256.New, secret, nil, []byte("session v1 XChaCha20-Poly1305")), key); err != nil {
-			return nil, fmt.Errorf("session: deriving a key: %w", err)
+		key, err1 := derive(secret, "session v1 XChaCha20-Poly1305")
+		owners, err2 := derive(secret, "session v1 owner")
+		aead, err3 := chacha20poly1305.NewX(key)
+		if err := cmp.Or(err1, err2, err3); err != nil {
+			return nil, fmt.Errorf("session: deriving the keys: %w", err)
 		}
-		var err error
-		if keys[i], err = chacha20poly1305.NewX(key); err != nil {
-			return nil, fmt.Errorf("session: making a cipher: %w", err)
-		}
+		ring[i] = keys{aead, owners}
 	}
-	return keys, nil
+	return ring, nil
+}
+
+// derive returns a key for one purpose (RFC 5869).
+func derive(secret []byte, info string) ([]byte, error) {
+	key := make([]byte, chacha20poly1305.KeySize)
+	_, err := io.ReadFull(hkdf.New(sha256.New, secret, nil, []byte(info)), key)
+	return key, err
 }
 
 // purpose returns the additional data that bind a sealed text to its kind, the version,
@@ -134,10 +149,28 @@ func (k keyring) open(box, data []byte) (plain string, secret int, err error) {
 	return "", 0, errRefused
 }
 
+// ours reports whether a record that is not a session is the application's all the same: what an
+// ended session leaves behind, or what counts an owner's sessions.
+func (k keyring) ours(name string, id ID, record []byte) bool {
+	_, _, notLimit := k.open(record, purpose(kindLimit, name, id[:]))
+	return notLimit == nil || k.ended(name, id, record)
+}
+
 // ended reports whether a record is what an ended session leaves behind.
-func (k keyring) ended(name string, key Key, record []byte) bool {
-	_, _, err := k.open(record, purpose(kindEnd, name, key[:]))
+func (k keyring) ended(name string, id ID, record []byte) bool {
+	_, _, err := k.open(record, purpose(kindEnd, name, id[:]))
 	return err == nil
+}
+
+// owner returns the hashes of an owner, under each secret.
+func (k keyring) owner(name, owner string) []OwnerHash {
+	hashes := make([]OwnerHash, len(k))
+	for i, keys := range k {
+		mac := hmac.New(sha256.New, keys.owners)
+		mac.Write([]byte(name + "\x00" + owner))
+		hashes[i] = OwnerHash(mac.Sum(nil))
+	}
+	return hashes
 }
 
 // decodeText decodes base64url strictly: each sequence of bytes has exactly one spelling.

@@ -56,6 +56,7 @@ func (k onServer) load(ctx context.Context, name, value string) (held, Reason, e
 	}
 	as := identityOf(token)
 	h, reason, err := k.read(ctx, name, as.id)
+	h.value = value
 	if err != nil || reason != "" {
 		return h, reason, err
 	}
@@ -63,22 +64,22 @@ func (k onServer) load(ctx context.Context, name, value string) (held, Reason, e
 		if h.grace <= 0 {
 			return held{}, Refused, nil
 		}
-		return held{content: content{id: as.id, grace: h.grace}, at: h.at}, Replaced, nil
+		h.values = "" // out of reach for this token
+		return h, Replaced, nil
 	}
-	h.value = value
 	return h, "", nil
 }
 
 // read loads and opens a session's record, whatever its verifier.
-func (k onServer) read(ctx context.Context, name string, id Key) (held, Reason, error) {
+func (s *Store) read(ctx context.Context, name string, id ID) (held, Reason, error) {
 	ctx, cancel := limited(ctx, loadTime)
 	defer cancel()
 	at := time.Now() // taken before the backend reads its clock, so that the session gains no time
-	record, expires, now, err := k.options.Backend.Load(ctx, id)
+	record, expires, now, err := s.options.Backend.Load(ctx, id)
 	if err != nil {
 		return held{}, "", unavailable(err)
 	}
-	h, reason := k.openRecord(name, id, record, expires, now)
+	h, reason := s.openRecord(name, id, record, expires, now)
 	h.at = at
 	return h, reason, nil
 }
@@ -87,17 +88,17 @@ func (k onServer) read(ctx context.Context, name string, id Key) (held, Reason, 
 // The first record of a session contains only how long it may live; its expiry shows when it was
 // written. Later records contain when the lifetime ends, so that even a slow write cannot extend
 // it.
-func (s *Store) openRecord(name string, id Key, record []byte, expires, now time.Time) (held, Reason) {
+func (s *Store) openRecord(name string, id ID, record []byte, expires, now time.Time) (held, Reason) {
 	plain, secret, err := s.keys.open(record, purpose(kindRecord, name, id[:]))
 	if err != nil {
 		if s.keys.ended(name, id, record) {
-			return held{content: content{id: id, grace: expires.Sub(now)}}, Replaced
+			return held{content: content{id: id, grace: expires.Sub(now)}, record: record}, Replaced
 		}
-		return held{}, Refused
+		return held{record: record}, Refused
 	}
 	c, err := decodeContent(plain)
 	if err != nil {
-		return held{}, Refused
+		return held{record: record}, Refused
 	}
 	written := expires.Add(-c.left())
 	if c.ends.IsZero() {
@@ -114,26 +115,32 @@ func (k onServer) check(v *visit, _ plan, _ string) error {
 	return checkCookie(v.newCookie(held{}))
 }
 
-func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
+func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (h held, err error) {
 	if err := k.check(v, p, encoded); err != nil {
 		return held{}, err
 	}
+	name := v.session.Name()
 	if p.end {
-		if err := k.end(ctx, v.session.Name(), v.held.id); err != nil {
+		if err := k.end(ctx, name, v.held.id); err != nil {
 			return held{}, err
 		}
+		k.disown(ctx, name, v.held.owner, v.held.id)
 	}
 	switch {
 	case p.save == none:
 		return held{}, nil
-	case p.end || v.brought != broughtLive:
-		h, err := k.create(ctx, v, p, encoded)
-		if err != nil && p.end {
-			v.emit(ctx, Event{Kind: Destroyed, ID: v.held.id.String()})
-		}
-		return h, err
+	case p.end || v.brought != broughtLive && p.save != renew:
+		h, err = k.create(ctx, v, p, encoded)
+	default:
+		h, err = k.update(ctx, v, p, encoded)
 	}
-	return k.update(ctx, v, p, encoded)
+	if err == nil && v.signIn != nil {
+		err = k.confirm(ctx, name, h)
+	}
+	if err != nil && p.end {
+		v.emit(ctx, Event{Kind: Destroyed, ID: v.held.id.String()})
+	}
+	return h, err
 }
 
 // create writes the first record of a session. If the reply is lost, create does not send the
@@ -168,6 +175,9 @@ func (k onServer) update(ctx context.Context, v *visit, p plan, encoded string) 
 		selector, _ := strict.DecodeString(v.held.value)
 		as = newIdentity(selector[:selectorSize])
 	}
+	if v.brought == broughtReplaced {
+		return k.tryAgain(ctx, v, as, encoded, nil)
+	}
 	h, ok, err := k.try(ctx, v, v.held, as, encoded)
 	if p.save == touch && !ok { // the request that came first has touched it, and an outage will show in the next request
 		return held{}, errDropped
@@ -196,7 +206,8 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded s
 		if err != nil {
 			return held{}, err
 		}
-		if reason != "" || latest.verifier != v.held.verifier && latest.verifier != as.verifier {
+		same := latest.verifier == v.held.verifier || latest.verifier == as.verifier
+		if reason != "" || !same && !v.signsInto(latest) {
 			return held{}, cmp.Or(lost, ErrConflict)
 		}
 		h, ok, err := k.try(ctx, v, latest, as, encoded)
@@ -211,10 +222,10 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded s
 }
 
 // try replaces latest with its successor, which has this request's changes and the token of as.
-// It returns the zero held if no value is left.
+// It returns the zero held if nothing is left.
 func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, encoded string) (held, bool, error) {
 	h, now := latest, time.Now()
-	h.content, h.at, h.value = latest.touched(k.options, now), now, as.token
+	h.content, h.at, h.value = v.authenticated(latest.touched(k.options, now)), now, as.token
 	if as.verifier != latest.verifier {
 		h.verifier, h.grace = as.verifier, k.options.Grace
 	}
@@ -226,9 +237,14 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 			return held{}, false, fmt.Errorf("session: another process has stored a type that this one does not know: %w", err)
 		}
 	}
-	if h.values == "" {
+	if h.values == "" && h.owner == "" {
 		ok, err := k.swap(ctx, h.id, latest.record, k.endMark(v.session.Name(), h.id), k.options.Grace)
 		return held{}, ok, err
+	}
+	if latest.secret > 0 && latest.owner != "" { // before it is sealed under the newest secret
+		if err := k.own(ctx, v.session.Name(), h.owner, h.id); err != nil {
+			return held{}, false, err
+		}
 	}
 	k.seal(v.session.Name(), &h)
 	ok, err := k.swap(ctx, h.id, latest.record, h.record, h.left())
@@ -236,7 +252,7 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 }
 
 // turn waits until it is this request's turn to change the session again.
-func (k onServer) turn(ctx context.Context, id Key) (release func(), err error) {
+func (k onServer) turn(ctx context.Context, id ID) (release func(), err error) {
 	ctx, cancel := limited(ctx, commitTime)
 	defer cancel()
 	turn := k.turns[int(id[0])%len(k.turns)]
@@ -263,15 +279,15 @@ func (l lostReply) Unwrap() error { return l.error }
 
 // swap replaces a session's record. After an error it tries once more: if only the reply was
 // lost, the backend finds the new record already there.
-func (k onServer) swap(ctx context.Context, id Key, old, next []byte, ttl time.Duration) (bool, error) {
+func (s *Store) swap(ctx context.Context, id ID, old, next []byte, ttl time.Duration) (bool, error) {
 	ctx, cancel := limited(ctx, commitTime)
 	defer cancel()
-	ok, err := k.options.Backend.Swap(ctx, id, old, next, ttl)
+	ok, err := s.server().Swap(ctx, id, old, next, ttl)
 	if err == nil {
 		return ok, nil
 	}
 	lost := err
-	if ok, err = k.options.Backend.Swap(ctx, id, old, next, ttl); err != nil {
+	if ok, err = s.server().Swap(ctx, id, old, next, ttl); err != nil {
 		return false, unavailable(err)
 	}
 	if !ok {
@@ -280,20 +296,31 @@ func (k onServer) swap(ctx context.Context, id Key, old, next []byte, ttl time.D
 	return true, nil
 }
 
-// end puts an end mark in the session's place, regardless of concurrent changes. It can be
-// repeated: no ID is ever used again.
-func (s *Store) end(ctx context.Context, name string, id Key) (err error) {
+// twice calls f, and once more after an error. The change that f makes can be repeated.
+func twice(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := limited(ctx, commitTime)
 	defer cancel()
-	for range 2 {
-		if err = s.options.Backend.Put(ctx, id, s.endMark(name, id), s.options.Grace); err == nil {
-			return nil
-		}
+	if f(ctx) == nil {
+		return nil
 	}
-	return unavailable(err)
+	if err := f(ctx); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// put stores a record, whatever is there.
+func (s *Store) put(ctx context.Context, id ID, next []byte, ttl time.Duration) error {
+	return twice(ctx, func(ctx context.Context) error { return s.server().Put(ctx, id, next, ttl) })
+}
+
+// end puts an end mark in the session's place, regardless of concurrent changes. It can be
+// repeated: no ID is ever used again.
+func (s *Store) end(ctx context.Context, name string, id ID) error {
+	return s.put(ctx, id, s.endMark(name, id), s.options.Grace)
 }
 
 // endMark returns the record that stands for a session that has ended. It contains nothing.
-func (s *Store) endMark(name string, id Key) []byte {
+func (s *Store) endMark(name string, id ID) []byte {
 	return s.keys.seal(nil, purpose(kindEnd, name, id[:]))
 }

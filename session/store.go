@@ -47,6 +47,21 @@ type Options struct {
 	// effect.
 	Grace time.Duration
 
+	// Revoked keeps what was ended of sessions in cookies, so that Renew, Destroy, Revoke, RevokeOwner and
+	// RevokeOthers apply to copies of a cookie, too (OWASP ASVS 5.0, 7.4.1). It stores nothing else,
+	// and that only until the cookies would have expired. Each page whose visitor has a session costs
+	// one round trip, and two if somebody is signed in; while Revoked cannot be reached, the answer is
+	// 503. Default: none. It needs sessions in cookies.
+	Revoked Backend
+
+	// MaxPerOwner is how many sessions an owner can be signed in with at a time. Signing in to
+	// another one ends the oldest. It needs a Backend. Sessions that were signed in before
+	// MaxPerOwner was set count, too. Default: any number.
+	MaxPerOwner int
+
+	// KeepOldest refuses another sign-in with ErrTooMany, where MaxPerOwner would end the oldest session.
+	KeepOldest bool
+
 	// Path and Domain are the cookie's. Default: "/", and no Domain, so that only the host that
 	// set the cookie receives it. A cookie whose name starts with "__Host-" needs both defaults.
 	Path, Domain string
@@ -92,6 +107,14 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	if o.Lifetime < time.Second || o.Grace < time.Second || (o.IdleTimeout > 0 && o.IdleTimeout < time.Second) {
 		return nil, errors.New("session: Lifetime, Grace and IdleTimeout must be at least a second (an IdleTimeout below zero means never)")
+	}
+	switch {
+	case o.Revoked != nil && o.Backend != nil:
+		return nil, errors.New("session: Options.Revoked is for sessions in cookies: with a Backend, every session can be revoked without it")
+	case o.MaxPerOwner != 0 && o.Backend == nil:
+		return nil, errors.New("session: Options.MaxPerOwner needs a Backend: sessions in cookies cannot be counted")
+	case o.MaxPerOwner < 0 || o.MaxPerOwner > 10_000:
+		return nil, errors.New("session: Options.MaxPerOwner must be between 0, which means any number, and 10,000")
 	}
 	o.Path = cmp.Or(o.Path, "/")
 	o.SameSite = cmp.Or(o.SameSite, http.SameSiteLaxMode)
@@ -210,52 +233,70 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 // ASVS 5.0, 7.2.4). It does not restart the lifetime. It takes effect when the session is
 // saved. The error is ErrTooLate after the response has begun.
 func (s *Store) Renew(r *http.Request, session *sessions.Session) error {
-	return s.want(r, session, wantRenew)
+	return s.change(r, session, func(v *visit) error {
+		v.intent = max(v.intent, wantRenew)
+		return nil
+	})
 }
 
 // Destroy ends the session: its values are gone, and values set afterwards belong to a new
 // session. It takes effect when the session is saved. The error is ErrTooLate after the
 // response has begun.
 func (s *Store) Destroy(r *http.Request, session *sessions.Session) error {
-	err := s.want(r, session, wantEnd)
-	if err == nil {
+	return s.change(r, session, func(v *visit) error {
+		v.intent, v.signIn, v.others = wantEnd, nil, mark{}
 		clear(session.Values)
-	}
-	return err
+		return nil
+	})
 }
 
-func (s *Store) want(r *http.Request, session *sessions.Session, intent intent) error {
+// with calls f with the session's visit in this request.
+func (s *Store) with(r *http.Request, session *sessions.Session, f func(*visit) error) error {
 	x := Of(r)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	v := x.find(session.Name())
-	switch {
-	case v == nil || v.session != session:
+	if v == nil || v.session != session {
 		return errors.New("session: not read in this request: get it with Get")
-	case x.begun:
-		return ErrTooLate
 	}
-	v.intent = max(v.intent, intent)
-	return nil
+	return f(v)
 }
 
-// Ping returns nil if the server that keeps the sessions answers, and ErrUnavailable
-// otherwise. For sessions in cookies it returns nil.
+// change calls f, which changes what is to happen when the session is saved.
+func (s *Store) change(r *http.Request, session *sessions.Session, f func(*visit) error) error {
+	return s.with(r, session, func(v *visit) error {
+		if Of(r).begun {
+			return ErrTooLate
+		}
+		return f(v)
+	})
+}
+
+// Ping returns nil if the server that keeps the sessions, or what was revoked, answers, and
+// ErrUnavailable otherwise. Without such a server it returns nil.
 func (s *Store) Ping(ctx context.Context) error {
-	if s.options.Backend == nil {
+	if s.server() == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, loadTime)
 	defer cancel()
-	if err := s.options.Backend.Ping(ctx); err != nil {
+	if err := s.server().Ping(ctx); err != nil {
 		return unavailable(err)
 	}
 	return nil
 }
 
+// server returns the Backend that the Store uses, or nil.
+func (s *Store) server() Backend {
+	if s.options.Backend == nil {
+		return s.options.Revoked
+	}
+	return s.options.Backend
+}
+
 // Close closes the Backend, if it has a method Close. The sessions cannot be reached afterwards.
 func (s *Store) Close() error {
-	if closer, ok := s.options.Backend.(io.Closer); ok {
+	if closer, ok := s.server().(io.Closer); ok {
 		return closer.Close()
 	}
 	return nil
@@ -266,16 +307,19 @@ type Info struct {
 	// ID identifies the session for its whole life: 32 hexadecimal digits. It is known before the
 	// first save. Store.Revoke ends a session on a server by its ID. After Destroy, ID is that of
 	// the next session.
-	ID           string
-	New          bool          // the request brought no session
-	OnServer     bool          // the cookie contains only a token; Options.Backend keeps the rest
-	Size         int           // bytes of the cookie's value, or of the record on the server
-	Secret       int           // index of the secret that sealed it; 0 is the newest
-	Secrets      int           // how many secrets the store has
-	Created      time.Time     // when it began
-	LastUse      time.Time     // when it was last used, exact to half of the idle timeout
-	IdleLeft     time.Duration // until it ends unless it is used
-	LifetimeLeft time.Duration // until it ends even if it is used
+	ID            string
+	New           bool          // the request brought no session
+	OnServer      bool          // the cookie contains only a token; Options.Backend keeps the rest
+	Size          int           // bytes of the cookie's value, or of the record on the server
+	Secret        int           // index of the secret that sealed it; 0 is the newest
+	Secrets       int           // how many secrets the store has
+	Created       time.Time     // when it began
+	LastUse       time.Time     // when it was last used, exact to half of the idle timeout
+	IdleLeft      time.Duration // until it ends unless it is used
+	LifetimeLeft  time.Duration // until it ends even if it is used
+	Owner         string        // who is signed in; "" for nobody
+	Authenticated time.Time     // when the owner signed in; zero for nobody
+	Note          string        // what the application noted at the sign-in
 }
 
 // Info describes the session as it was loaded or last saved.
@@ -295,8 +339,12 @@ func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
 	h := v.held
 	now := h.after(time.Since(h.at))
 	info.New = false
-	info.Size, info.Secret = cmp.Or(len(h.record), len(h.value)), h.secret
+	info.Size, info.Secret = len(h.value), h.secret
+	if info.OnServer {
+		info.Size = len(h.record)
+	}
 	info.Created, info.LastUse = h.created, h.used
 	info.IdleLeft, info.LifetimeLeft = now.left(), now.lifetime
+	info.Owner, info.Authenticated, info.Note = h.owner, h.when, h.note
 	return info
 }

@@ -24,6 +24,8 @@ type visit struct {
 	brought brought
 	held    held     // the session as it is stored, if it is live
 	intent  intent   // what is to happen besides storing the values
+	signIn  *signIn  // who signs in; nil: nobody
+	others  mark     // the generation of the owner's sessions after the others were ended; zero: they were not
 	next    identity // of the session that a save would begin
 	saved   string   // the encoded values that the response reflects
 	settled bool     // it was committed
@@ -64,7 +66,7 @@ type held struct {
 // An identity is a session's ID and token. The token is in the cookie of a session on a server.
 // It consists of a selector, which leads to the record, and a verifier, which Renew replaces.
 type identity struct {
-	id       Key
+	id       ID
 	token    string
 	verifier verifierHash
 }
@@ -86,11 +88,11 @@ func newIdentity(selector []byte) identity {
 
 func identityOf(token []byte) identity {
 	hash := sha256.Sum256(token[:selectorSize])
-	return identity{Key(hash[:]), encodeText(token), sha256.Sum256(token[selectorSize:])}
+	return identity{ID(hash[:]), encodeText(token), sha256.Sum256(token[selectorSize:])}
 }
 
 // String returns the key as a session's ID is written: 32 hexadecimal digits.
-func (k Key) String() string { return hex.EncodeToString(k[:]) }
+func (k ID) String() string { return hex.EncodeToString(k[:]) }
 
 // use makes session the one that the application reads and changes. A session made by hand,
 // without options, receives the Store's.
@@ -175,8 +177,8 @@ func sent(r *http.Request, name string) bool {
 
 // id returns the ID of the session that the request brought, or else of the one that a save
 // would begin.
-func (v *visit) id() Key {
-	if v.brought == broughtLive && v.intent != wantEnd {
+func (v *visit) id() ID {
+	if v.intent != wantEnd && (v.brought == broughtLive || v.signing() == again) {
 		return v.held.id
 	}
 	return v.fresh().id
@@ -228,7 +230,8 @@ func (v *visit) plan(safe, late bool) (plan, string, error) {
 	if err != nil {
 		return plan{}, "", err
 	}
-	f := facts{brought: v.brought, intent: v.intent, safe: safe, empty: encoded == "", due: !late && v.due()}
+	f := facts{brought: v.brought, intent: v.intent, safe: safe, due: !late && v.due(),
+		empty: encoded == "" && v.owner() == "", signing: v.signing()}
 	base := v.held.values
 	if v.gone() {
 		f.intent = wantEnd
@@ -270,7 +273,8 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	p, encoded, refused := v.plan(safe, late)
 	switch {
 	case p == (plan{}) && refused == nil:
-		v.intent, v.saved, v.settled = wantKeep, encoded, true
+		v.saved = encoded
+		v.settle()
 		return nil
 	case p == (plan{}):
 		return refused
@@ -285,8 +289,13 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 		v.writeCookie(header, v.newCookie(v.held))
 	}
 	v.announce(ctx, p, before)
-	v.intent, v.settled = wantKeep, true
+	v.settle()
 	return refused
+}
+
+// settle notes that the response reflects all that the application wanted.
+func (v *visit) settle() {
+	v.intent, v.signIn, v.others, v.settled = wantKeep, nil, mark{}, true
 }
 
 // carryOut has the keeper carry out p, and remembers what is stored afterwards.
@@ -296,11 +305,11 @@ func (v *visit) carryOut(ctx context.Context, p plan, encoded string) error {
 		return err
 	}
 	v.saved = encoded
-	if err == errDropped || v.brought == broughtReplaced {
+	if err == errDropped || p.save == none && v.brought == broughtReplaced {
 		return nil
 	}
 	v.held, v.next, v.brought = h, identity{}, broughtLive
-	if h.id == (Key{}) {
+	if h.id == (ID{}) {
 		v.brought = broughtNothing
 		return nil
 	}
@@ -313,23 +322,26 @@ func (v *visit) carryOut(ctx context.Context, p plan, encoded string) error {
 
 // announce emits the events of a plan that was carried out.
 func (v *visit) announce(ctx context.Context, p plan, before held) {
-	had := before.id != Key{}
+	had := before.id != ID{}
 	has := v.brought == broughtLive
 	id := before.id.String()
 	switch {
 	case had && (p.end || !has):
 		v.emit(ctx, Event{Kind: Destroyed, ID: id})
-	case p.save == renew:
+	case v.signIn == nil && p.save == renew:
 		v.emit(ctx, Event{Kind: Renewed, ID: id})
 	}
 	if has && v.held.id != before.id {
 		v.emit(ctx, Event{Kind: Created, ID: v.held.id.String()})
 	}
+	if v.signIn != nil {
+		v.emit(ctx, Event{Kind: SignedIn, ID: v.held.id.String()})
+	}
 }
 
 func (v *visit) emit(ctx context.Context, e Event) {
 	e.Name = v.session.Name()
-	if e.ID == "" && v.held.id != (Key{}) {
+	if e.ID == "" && v.held.id != (ID{}) {
 		e.ID = v.held.id.String()
 	}
 	v.store.options.OnEvent(ctx, e)

@@ -185,7 +185,7 @@ func Test_a_form_of_another_site_is_refused_without_a_token(t *testing.T) {
 	req.Headers["Sec-Fetch-Site"] = "cross-site"
 	require.Equal(t, http.StatusForbidden, req.Post(url.Values{"name": {"eve"}}).Code)
 	require.Equal(t, "hello ", browser.HTML("/").Get().Body.String())
-	require.NoError(t, memory.Each(t.Context(), func(session.Key, []byte) error { return errors.New("a record") }))
+	require.NoError(t, memory.Each(t.Context(), func(session.ID, []byte) error { return errors.New("a record") }))
 }
 
 func Test_sign_in_and_sign_out(t *testing.T) {

@@ -23,14 +23,14 @@ func Run(t *testing.T, b session.Backend) {
 	require.NoError(t, b.Clear(ctx))
 	const later = time.Hour
 
-	load := func(t *testing.T, key session.Key) []byte {
+	load := func(t *testing.T, key session.ID) []byte {
 		t.Helper()
 		record, expires, now, err := b.Load(ctx, key)
 		require.NoError(t, err)
 		require.True(t, record == nil || now.Before(expires), "a record lives for some time")
 		return record
 	}
-	swap := func(t *testing.T, key session.Key, old, next []byte, ttl time.Duration) bool {
+	swap := func(t *testing.T, key session.ID, old, next []byte, ttl time.Duration) bool {
 		t.Helper()
 		ok, err := b.Swap(ctx, key, old, next, ttl)
 		require.NoError(t, err)
@@ -38,7 +38,7 @@ func Run(t *testing.T, b session.Backend) {
 	}
 	count := func(t *testing.T) (n int) {
 		t.Helper()
-		require.NoError(t, b.Each(ctx, func(session.Key, []byte) error { n++; return nil }))
+		require.NoError(t, b.Each(ctx, func(session.ID, []byte) error { n++; return nil }))
 		return n
 	}
 
@@ -143,20 +143,20 @@ func Run(t *testing.T, b session.Backend) {
 
 	t.Run("each record is seen once, until an error", func(t *testing.T) {
 		require.NoError(t, b.Clear(ctx))
-		want := map[session.Key][]byte{}
+		want := map[session.ID][]byte{}
 		for range 1200 {
 			key, record := newKey(), newRecord(20)
 			want[key] = record
 			require.True(t, swap(t, key, nil, record, later))
 		}
-		got := map[session.Key][]byte{}
-		require.NoError(t, b.Each(ctx, func(key session.Key, record []byte) error {
+		got := map[session.ID][]byte{}
+		require.NoError(t, b.Each(ctx, func(key session.ID, record []byte) error {
 			got[key] = bytes.Clone(record)
 			return nil
 		}))
 		require.Equal(t, want, got)
 		stop := errors.New("stop")
-		require.ErrorIs(t, b.Each(ctx, func(session.Key, []byte) error { return stop }), stop)
+		require.ErrorIs(t, b.Each(ctx, func(session.ID, []byte) error { return stop }), stop)
 	})
 
 	t.Run("a purge deletes expired records, up to a limit", func(t *testing.T) {
@@ -197,7 +197,7 @@ func Run(t *testing.T, b session.Backend) {
 	})
 }
 
-func newKey() (key session.Key) {
+func newKey() (key session.ID) {
 	rand.Read(key[:])
 	return key
 }

@@ -13,7 +13,8 @@ import (
 // Memory is a session.Backend for tests.
 type Memory struct {
 	mu      sync.Mutex
-	records map[session.Key]entry
+	records map[session.ID]entry
+	owned   map[session.OwnerHash]map[session.ID]time.Time // until when
 	down    bool
 }
 
@@ -39,7 +40,7 @@ func (m *Memory) with(ctx context.Context, f func()) error {
 		return errors.New("connection refused")
 	}
 	if m.records == nil {
-		m.records = map[session.Key]entry{}
+		m.records, m.owned = map[session.ID]entry{}, map[session.OwnerHash]map[session.ID]time.Time{}
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -48,62 +49,99 @@ func (m *Memory) with(ctx context.Context, f func()) error {
 	return nil
 }
 
-func (m *Memory) get(key session.Key) (record []byte) {
-	if e := m.records[key]; time.Now().Before(e.expires) {
+func (m *Memory) get(id session.ID) (record []byte) {
+	if e := m.records[id]; time.Now().Before(e.expires) {
 		return e.record
 	}
 	return nil
 }
 
-func (m *Memory) Load(ctx context.Context, key session.Key) (record []byte, expires, now time.Time, err error) {
+func (m *Memory) Load(ctx context.Context, id session.ID) (record []byte, expires, now time.Time, err error) {
 	err = m.with(ctx, func() {
-		now, expires = time.Now(), m.records[key].expires
-		record = bytes.Clone(m.get(key))
+		now, expires = time.Now(), m.records[id].expires
+		record = bytes.Clone(m.get(id))
 	})
 	return record, expires, now, err
 }
 
-func (m *Memory) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (ok bool, err error) {
+func (m *Memory) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (ok bool, err error) {
 	err = m.with(ctx, func() {
-		there := m.get(key)
+		there := m.get(id)
 		if ok = bytes.Equal(there, old) || bytes.Equal(there, next); ok {
-			m.records[key] = entry{bytes.Clone(next), time.Now().Add(max(time.Millisecond, ttl))}
+			m.records[id] = entry{bytes.Clone(next), time.Now().Add(max(time.Millisecond, ttl))}
 		}
 	})
 	return ok, err
 }
 
-func (m *Memory) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
+func (m *Memory) Put(ctx context.Context, id session.ID, next []byte, ttl time.Duration) error {
 	return m.with(ctx, func() {
-		m.records[key] = entry{bytes.Clone(next), time.Now().Add(max(time.Millisecond, ttl))}
+		m.records[id] = entry{bytes.Clone(next), time.Now().Add(max(time.Millisecond, ttl))}
 	})
 }
 
-func (m *Memory) Each(ctx context.Context, f func(session.Key, []byte) error) (err error) {
-	live := map[session.Key][]byte{}
+func (m *Memory) Each(ctx context.Context, f func(session.ID, []byte) error) (err error) {
+	live := map[session.ID][]byte{}
 	if err := m.with(ctx, func() {
-		for key := range m.records {
-			if record := m.get(key); record != nil {
-				live[key] = record
+		for id := range m.records {
+			if record := m.get(id); record != nil {
+				live[id] = record
 			}
 		}
 	}); err != nil {
 		return err
 	}
-	for key, record := range live {
-		if err := f(key, record); err != nil {
+	for id, record := range live {
+		if err := f(id, record); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (m *Memory) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
+	return m.with(ctx, func() {
+		if m.owned[owner] == nil {
+			m.owned[owner] = map[session.ID]time.Time{}
+		}
+		m.owned[owner][id] = time.Now().Add(max(time.Millisecond, ttl))
+	})
+}
+
+func (m *Memory) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (has bool, err error) {
+	err = m.with(ctx, func() { has = time.Now().Before(m.owned[owner][id]) })
+	return has, err
+}
+
+func (m *Memory) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, err error) {
+	err = m.with(ctx, func() {
+		for id, expires := range m.owned[owner] {
+			if left := time.Until(expires); left > 0 {
+				owned = append(owned, session.Owned{ID: id, Left: left})
+			}
+		}
+	})
+	return owned, err
+}
+
+func (m *Memory) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
+	return m.with(ctx, func() { delete(m.owned[owner], id) })
+}
+
 func (m *Memory) Purge(ctx context.Context, limit int) (n int, err error) {
 	err = m.with(ctx, func() {
-		for key := range m.records {
-			if n < limit && m.get(key) == nil {
-				delete(m.records, key)
+		for id := range m.records {
+			if n < limit && m.get(id) == nil {
+				delete(m.records, id)
 				n++
+			}
+		}
+		for _, entries := range m.owned {
+			for id, expires := range entries {
+				if n < limit && !time.Now().Before(expires) {
+					delete(entries, id)
+					n++
+				}
 			}
 		}
 	})
@@ -111,7 +149,10 @@ func (m *Memory) Purge(ctx context.Context, limit int) (n int, err error) {
 }
 
 func (m *Memory) Clear(ctx context.Context) error {
-	return m.with(ctx, func() { clear(m.records) })
+	return m.with(ctx, func() {
+		clear(m.records)
+		clear(m.owned)
+	})
 }
 
 func (m *Memory) Ping(ctx context.Context) error {

@@ -84,14 +84,14 @@ func (l *losing) lose(carryOut func()) error {
 	return errors.New("connection reset")
 }
 
-func (l *losing) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+func (l *losing) Swap(ctx context.Context, key session.ID, old, next []byte, ttl time.Duration) (bool, error) {
 	if err := l.lose(func() { _, _ = l.Backend.Swap(ctx, key, old, next, ttl) }); err != nil {
 		return false, err
 	}
 	return l.Backend.Swap(ctx, key, old, next, ttl)
 }
 
-func (l *losing) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
+func (l *losing) Put(ctx context.Context, key session.ID, next []byte, ttl time.Duration) error {
 	if err := l.lose(func() { _ = l.Backend.Put(ctx, key, next, ttl) }); err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ type interrupted struct {
 	then func()
 }
 
-func (i *interrupted) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+func (i *interrupted) Swap(ctx context.Context, key session.ID, old, next []byte, ttl time.Duration) (bool, error) {
 	ok, err := i.Backend.Swap(ctx, key, old, next, ttl)
 	if i.then == nil {
 		return ok, err
@@ -320,13 +320,13 @@ type slow struct {
 	slowWrites time.Duration
 }
 
-func (s *slow) Load(ctx context.Context, key session.Key) ([]byte, time.Time, time.Time, error) {
+func (s *slow) Load(ctx context.Context, key session.ID) ([]byte, time.Time, time.Time, error) {
 	s.trips.Add(1)
 	time.Sleep(s.pause)
 	return s.Backend.Load(ctx, key)
 }
 
-func (s *slow) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+func (s *slow) Swap(ctx context.Context, key session.ID, old, next []byte, ttl time.Duration) (bool, error) {
 	s.trips.Add(1)
 	time.Sleep(s.pause + s.slowWrites)
 	return s.Backend.Swap(ctx, key, old, next, ttl)

@@ -94,11 +94,19 @@ func (l *lossy) lose(err error) error {
 	return err
 }
 
-func (l *lossy) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
-	ok, err := l.Backend.Swap(ctx, key, old, next, ttl)
+func (l *lossy) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (bool, error) {
+	ok, err := l.Backend.Swap(ctx, id, old, next, ttl)
 	return ok && err == nil, l.lose(err)
 }
 
-func (l *lossy) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
-	return l.lose(l.Backend.Put(ctx, key, next, ttl))
+func (l *lossy) Put(ctx context.Context, id session.ID, next []byte, ttl time.Duration) error {
+	return l.lose(l.Backend.Put(ctx, id, next, ttl))
+}
+
+func (l *lossy) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
+	return l.lose(l.Backend.AddOwned(ctx, owner, id, ttl))
+}
+
+func (l *lossy) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
+	return l.lose(l.Backend.RemoveOwned(ctx, owner, id))
 }

@@ -452,7 +452,7 @@ func Sessions(t *testing.T, b session.Backend) {
 		v.set("alter_ego", "Clark Kent")
 		token := v.cookie
 		var records [][]byte
-		require.NoError(t, b.Each(t.Context(), func(key session.Key, record []byte) error {
+		require.NoError(t, b.Each(t.Context(), func(key session.ID, record []byte) error {
 			for _, secret := range []string{token, "Clark", "alter_ego"} {
 				require.NotContains(t, string(record), secret)
 				require.NotContains(t, string(key[:]), secret)
@@ -463,7 +463,7 @@ func Sessions(t *testing.T, b session.Backend) {
 		require.Len(t, records, 1)
 		token48 := newRecord(48) // write access to the table is not enough to plant a stolen record
 		id := sha256.Sum256(token48[:16])
-		_, err := b.Swap(t.Context(), session.Key(id[:]), nil, records[0], time.Hour)
+		_, err := b.Swap(t.Context(), session.ID(id[:]), nil, records[0], time.Hour)
 		require.NoError(t, err)
 		v.cookie = base64.RawURLEncoding.EncodeToString(token48)
 		require.Empty(t, v.values())
@@ -555,12 +555,12 @@ type counting struct {
 	loads, swaps atomic.Int64
 }
 
-func (c *counting) Load(ctx context.Context, key session.Key) ([]byte, time.Time, time.Time, error) {
+func (c *counting) Load(ctx context.Context, key session.ID) ([]byte, time.Time, time.Time, error) {
 	c.loads.Add(1)
 	return c.Backend.Load(ctx, key)
 }
 
-func (c *counting) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+func (c *counting) Swap(ctx context.Context, key session.ID, old, next []byte, ttl time.Duration) (bool, error) {
 	c.swaps.Add(1)
 	return c.Backend.Swap(ctx, key, old, next, ttl)
 }

@@ -13,8 +13,11 @@
 //
 // The file is a bbolt database with two buckets:
 //
-//	records   the session.Key: 8 bytes of expiry, then the sealed session
-//	expiries  8 bytes of expiry, then the session.Key: nothing
+//	records   the session.ID: 8 bytes of expiry, then the sealed session
+//	expiries  8 bytes of expiry, then the session.ID: nothing
+//
+// An owner's session has a second record, under the session.OwnerHash and the session.ID, of one
+// byte.
 //
 // An expiry is Unix time in milliseconds by the machine's clock, big-endian.
 package boltstore
@@ -346,8 +349,8 @@ func (b *Backend) inPlace() error {
 
 func now() int64 { return time.Now().UnixMilli() }
 
-func expiryKey(expires int64, key session.Key) []byte {
-	return append(binary.BigEndian.AppendUint64(nil, uint64(expires)), key[:]...)
+func expiryKey(expires int64, key []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(expires)), key...)
 }
 
 // split returns the parts of a value of the bucket records. A missing record expired long ago.
@@ -366,9 +369,13 @@ type loaded = struct {
 	Expires, Now time.Time
 }
 
-func (b *Backend) Load(ctx context.Context, key session.Key) (record []byte, expires, at time.Time, err error) {
+func (b *Backend) Load(ctx context.Context, id session.ID) (record []byte, expires, at time.Time, err error) {
+	return b.find(ctx, id[:])
+}
+
+func (b *Backend) find(ctx context.Context, key []byte) (record []byte, expires, at time.Time, err error) {
 	l, err := view(ctx, b, func(tx *bbolt.Tx) (l loaded, err error) {
-		expires, record, err := split(tx.Bucket(recordsName).Get(key[:]))
+		expires, record, err := split(tx.Bucket(recordsName).Get(key))
 		if at := now(); at < expires {
 			l = loaded{bytes.Clone(record), time.UnixMilli(expires), time.UnixMilli(at)}
 		}
@@ -377,24 +384,68 @@ func (b *Backend) Load(ctx context.Context, key session.Key) (record []byte, exp
 	return l.Record, l.Expires, l.Now, err
 }
 
-func (b *Backend) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+func (b *Backend) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (bool, error) {
 	old, next = bytes.Clone(old), bytes.Clone(next)
-	return b.change(ctx, key, next, ttl, func(there []byte) bool {
+	return b.change(ctx, id[:], next, ttl, func(there []byte) bool {
 		return bytes.Equal(there, old) || bytes.Equal(there, next)
 	})
 }
 
-func (b *Backend) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
-	_, err := b.change(ctx, key, bytes.Clone(next), ttl, func([]byte) bool { return true })
+func (b *Backend) Put(ctx context.Context, id session.ID, next []byte, ttl time.Duration) error {
+	return b.put(ctx, id[:], bytes.Clone(next), ttl)
+}
+
+func (b *Backend) put(ctx context.Context, key, next []byte, ttl time.Duration) error {
+	_, err := b.change(ctx, key, next, ttl, func([]byte) bool { return true })
+	return err
+}
+
+// entry returns the key of the record that says that a session is an owner's.
+func entry(owner session.OwnerHash, id session.ID) []byte { return append(owner[:], id[:]...) }
+
+func (b *Backend) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
+	return b.put(ctx, entry(owner, id), []byte{1}, ttl)
+}
+
+func (b *Backend) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
+	record, _, _, err := b.find(ctx, entry(owner, id))
+	return record != nil, err
+}
+
+func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) ([]session.Owned, error) {
+	return view(ctx, b, func(tx *bbolt.Tx) (owned []session.Owned, err error) {
+		c, at := tx.Bucket(recordsName).Cursor(), now()
+		for key, value := c.Seek(owner[:]); bytes.HasPrefix(key, owner[:]); key, value = c.Next() {
+			expires, _, err := split(value)
+			if err != nil {
+				return nil, err
+			}
+			if len(key) == entrySize && at < expires {
+				owned = append(owned, session.Owned{ID: session.ID(key[len(owner):]), Left: time.Duration(expires-at) * time.Millisecond})
+			}
+		}
+		return owned, nil
+	})
+}
+
+func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
+	_, err := update(ctx, b, func(tx *bbolt.Tx) (none struct{}, err error) {
+		records, key := tx.Bucket(recordsName), entry(owner, id)
+		expires, record, err := split(records.Get(key))
+		if record == nil {
+			return none, err
+		}
+		return none, cmp.Or(tx.Bucket(expiriesName).Delete(expiryKey(expires, key)), records.Delete(key))
+	})
 	return err
 }
 
 // change stores next under key if may accepts what is there: nil if there is no record or it
 // has expired.
-func (b *Backend) change(ctx context.Context, key session.Key, next []byte, ttl time.Duration, may func(there []byte) bool) (bool, error) {
+func (b *Backend) change(ctx context.Context, key, next []byte, ttl time.Duration, may func(there []byte) bool) (bool, error) {
 	return update(ctx, b, func(tx *bbolt.Tx) (bool, error) {
 		records, expiries, at := tx.Bucket(recordsName), tx.Bucket(expiriesName), now()
-		expires, there, err := split(records.Get(key[:]))
+		expires, there, err := split(records.Get(key))
 		if err != nil {
 			return false, err
 		}
@@ -408,20 +459,25 @@ func (b *Backend) change(ctx context.Context, key session.Key, next []byte, ttl 
 		return true, cmp.Or(
 			expiries.Delete(before),
 			expiries.Put(after, nil),
-			records.Put(key[:], append(after[:8:8], next...)))
+			records.Put(key, append(after[:8:8], next...)))
 	})
 }
 
 // A page is a part of a walk. Next is the key at which the next page begins, nil after the last.
 type page = struct {
-	Entries []entry
-	Next    []byte
+	Items []item
+	Next  []byte
 }
 
-type entry = struct {
-	Key    session.Key
+type item = struct {
+	ID     session.ID
 	Record []byte
 }
+
+const (
+	idSize    = len(session.ID{})
+	entrySize = len(session.OwnerHash{}) + idSize
+)
 
 // pageSize and pageBytes limit what one transaction reads, and stepSize what one deletes.
 const (
@@ -430,22 +486,22 @@ const (
 	stepSize  = 500
 )
 
-func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) error {
+func (b *Backend) Each(ctx context.Context, f func(session.ID, []byte) error) error {
 	return each(ctx, b.page, f)
 }
 
 // each calls f between the transactions, so f may take long, and change records.
-func each(ctx context.Context, read func(context.Context, []byte) (page, error), f func(session.Key, []byte) error) error {
+func each(ctx context.Context, read func(context.Context, []byte) (page, error), f func(session.ID, []byte) error) error {
 	for from := []byte{}; from != nil; {
 		p, err := read(ctx, from)
 		if err != nil {
 			return err
 		}
-		for _, e := range p.Entries {
+		for _, i := range p.Items {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := f(e.Key, e.Record); err != nil {
+			if err := f(i.ID, i.Record); err != nil {
 				return err
 			}
 		}
@@ -463,11 +519,11 @@ func (b *Backend) page(ctx context.Context, from []byte) (page, error) {
 				break
 			}
 			expires, record, err := split(value)
-			if err != nil || len(key) != len(session.Key{}) {
+			if err != nil || len(key) != idSize && len(key) != entrySize {
 				return p, errDamaged
 			}
-			if at < expires {
-				p.Entries = append(p.Entries, entry{session.Key(key), bytes.Clone(record)})
+			if at < expires && len(key) == idSize {
+				p.Items = append(p.Items, item{session.ID(key), bytes.Clone(record)})
 				size += len(record)
 			}
 		}
@@ -496,7 +552,7 @@ func (b *Backend) step(ctx context.Context, limit int) (int, error) {
 	return update(ctx, b, func(tx *bbolt.Tx) (n int, err error) {
 		records, expiries := tx.Bucket(recordsName), tx.Bucket(expiriesName)
 		var expired [][]byte // found first, because a cursor does not survive a deletion
-		c, end := expiries.Cursor(), expiryKey(now()+1, session.Key{})
+		c, end := expiries.Cursor(), expiryKey(now()+1, nil)
 		for k, _ := c.First(); k != nil && bytes.Compare(k, end) < 0 && len(expired) < limit; k, _ = c.Next() {
 			expired = append(expired, bytes.Clone(k))
 		}

@@ -63,12 +63,12 @@ func Test_Bolt(t *testing.T) {
 	requireSound(t, b)
 }
 
-func key(n int) (k session.Key) {
+func key(n int) (k session.ID) {
 	copy(k[:], fmt.Sprintf("%016d", n))
 	return k
 }
 
-func load(t *testing.T, b session.Backend, k session.Key) string {
+func load(t *testing.T, b session.Backend, k session.ID) string {
 	t.Helper()
 	record, _, _, err := b.Load(t.Context(), k)
 	require.NoError(t, err)
@@ -147,7 +147,7 @@ func Test_a_context_that_has_ended_is_an_error_of_every_method(t *testing.T) {
 		require.NoError(t, b.Put(t.Context(), key(2), []byte("b"), time.Hour))
 		ctx, cancel := context.WithCancel(t.Context())
 		calls := 0
-		require.ErrorIs(t, b.Each(ctx, func(session.Key, []byte) error { calls++; cancel(); return nil }), context.Canceled)
+		require.ErrorIs(t, b.Each(ctx, func(session.ID, []byte) error { calls++; cancel(); return nil }), context.Canceled)
 		require.Equal(t, 1, calls)
 	}
 }
@@ -165,8 +165,8 @@ func Test_a_walk_may_change_records(t *testing.T) {
 			})
 		}
 		wait.Wait()
-		seen := map[session.Key]bool{}
-		require.NoError(t, b.Each(t.Context(), func(k session.Key, _ []byte) error {
+		seen := map[session.ID]bool{}
+		require.NoError(t, b.Each(t.Context(), func(k session.ID, _ []byte) error {
 			seen[k] = true
 			if len(seen)%100 != 0 {
 				return nil
@@ -286,7 +286,7 @@ func Test_a_damaged_record_is_an_error(t *testing.T) {
 		requireClear(t, err, "damaged")
 		_, err = b.Swap(t.Context(), key(1), nil, []byte("next"), time.Hour)
 		requireClear(t, err, "damaged")
-		requireClear(t, b.Each(t.Context(), func(session.Key, []byte) error { return nil }), "damaged")
+		requireClear(t, b.Each(t.Context(), func(session.ID, []byte) error { return nil }), "damaged")
 		require.Equal(t, "record", load(t, b, key(2)))
 	}
 }
@@ -357,7 +357,7 @@ func Test_a_damaged_file_is_an_error_and_not_a_panic(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, content, 0o600))
 		b, err := boltstore.Open(file)
 		if err == nil {
-			_ = b.Each(t.Context(), func(session.Key, []byte) error { return nil })
+			_ = b.Each(t.Context(), func(session.ID, []byte) error { return nil })
 			_, _, _, _ = b.Load(t.Context(), key(50))
 			if err := b.Close(); err != nil { // the damage was met, and bbolt keeps its locks
 				requireClear(t, err, "damaged")

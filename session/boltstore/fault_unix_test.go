@@ -118,7 +118,7 @@ func Test_12_every_change_that_a_killed_process_acknowledged_is_there(t *testing
 
 func count(t *testing.T, b session.Backend) (n int) {
 	t.Helper()
-	require.NoError(t, b.Each(t.Context(), func(session.Key, []byte) error { n++; return nil }))
+	require.NoError(t, b.Each(t.Context(), func(session.ID, []byte) error { n++; return nil }))
 	return n
 }
 

@@ -63,7 +63,8 @@ func socketOf(file string) string { return file + ".sock" }
 // API: net/rpc requires exported types, or types without a name.
 type (
 	request = struct {
-		Key       session.Key
+		ID        session.ID
+		Owner     session.OwnerHash
 		Old, Next []byte
 		TTL       time.Duration
 		From      []byte
@@ -72,6 +73,7 @@ type (
 	reply = struct {
 		Loaded loaded
 		Page   page
+		Owned  []session.Owned
 		OK     bool
 		N      int
 	}
@@ -96,17 +98,35 @@ func (s service) PID(_ request, out *reply) error {
 
 func (s service) Load(in request, out *reply) (err error) {
 	l := &out.Loaded
-	l.Record, l.Expires, l.Now, err = s.b.Load(context.Background(), in.Key)
+	l.Record, l.Expires, l.Now, err = s.b.Load(context.Background(), in.ID)
 	return err
 }
 
 func (s service) Swap(in request, out *reply) (err error) {
-	out.OK, err = s.b.Swap(context.Background(), in.Key, in.Old, in.Next, in.TTL)
+	out.OK, err = s.b.Swap(context.Background(), in.ID, in.Old, in.Next, in.TTL)
 	return err
 }
 
 func (s service) Put(in request, _ *reply) error {
-	return s.b.Put(context.Background(), in.Key, in.Next, in.TTL)
+	return s.b.Put(context.Background(), in.ID, in.Next, in.TTL)
+}
+
+func (s service) AddOwned(in request, _ *reply) error {
+	return s.b.AddOwned(context.Background(), in.Owner, in.ID, in.TTL)
+}
+
+func (s service) HasOwned(in request, out *reply) (err error) {
+	out.OK, err = s.b.HasOwned(context.Background(), in.Owner, in.ID)
+	return err
+}
+
+func (s service) Owned(in request, out *reply) (err error) {
+	out.Owned, err = s.b.Owned(context.Background(), in.Owner)
+	return err
+}
+
+func (s service) RemoveOwned(in request, _ *reply) error {
+	return s.b.RemoveOwned(context.Background(), in.Owner, in.ID)
 }
 
 func (s service) Page(in request, out *reply) (err error) {
@@ -158,22 +178,42 @@ func (r *remote) call(ctx context.Context, method string, in request) (reply, er
 	})
 }
 
-func (r *remote) Load(ctx context.Context, key session.Key) (record []byte, expires, now time.Time, err error) {
-	out, err := r.call(ctx, "Load", request{Key: key})
+func (r *remote) Load(ctx context.Context, id session.ID) (record []byte, expires, now time.Time, err error) {
+	out, err := r.call(ctx, "Load", request{ID: id})
 	return out.Loaded.Record, out.Loaded.Expires, out.Loaded.Now, err
 }
 
-func (r *remote) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
-	out, err := r.call(ctx, "Swap", request{Key: key, Old: bytes.Clone(old), Next: bytes.Clone(next), TTL: ttl})
+func (r *remote) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (bool, error) {
+	out, err := r.call(ctx, "Swap", request{ID: id, Old: bytes.Clone(old), Next: bytes.Clone(next), TTL: ttl})
 	return out.OK, err
 }
 
-func (r *remote) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
-	_, err := r.call(ctx, "Put", request{Key: key, Next: bytes.Clone(next), TTL: ttl})
+func (r *remote) Put(ctx context.Context, id session.ID, next []byte, ttl time.Duration) error {
+	_, err := r.call(ctx, "Put", request{ID: id, Next: bytes.Clone(next), TTL: ttl})
 	return err
 }
 
-func (r *remote) Each(ctx context.Context, f func(session.Key, []byte) error) error {
+func (r *remote) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
+	_, err := r.call(ctx, "AddOwned", request{Owner: owner, ID: id, TTL: ttl})
+	return err
+}
+
+func (r *remote) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
+	out, err := r.call(ctx, "HasOwned", request{Owner: owner, ID: id})
+	return out.OK, err
+}
+
+func (r *remote) Owned(ctx context.Context, owner session.OwnerHash) ([]session.Owned, error) {
+	out, err := r.call(ctx, "Owned", request{Owner: owner})
+	return out.Owned, err
+}
+
+func (r *remote) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
+	_, err := r.call(ctx, "RemoveOwned", request{Owner: owner, ID: id})
+	return err
+}
+
+func (r *remote) Each(ctx context.Context, f func(session.ID, []byte) error) error {
 	return each(ctx, func(ctx context.Context, from []byte) (page, error) {
 		out, err := r.call(ctx, "Page", request{From: from})
 		return out.Page, err

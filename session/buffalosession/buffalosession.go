@@ -112,7 +112,7 @@ func middleware(next buffalo.Handler) buffalo.Handler {
 		if err == nil {
 			err = own.commit(next(own))
 		}
-		return own.answer(err)
+		return refused(own, err)
 	}
 }
 
@@ -214,18 +214,7 @@ func (c *context) path(helper string, args []any) (string, error) {
 func (c *context) respond(status int, write func() error) error {
 	err := c.exchange.Respond(c.Request(), status, write)
 	c.flashed = false
-	return c.answer(err)
-}
-
-// answer returns err with the status that session.Status chooses for it.
-func (c *context) answer(err error) error {
-	if err == nil {
-		return nil
-	}
-	if status := session.Status(c.Response().Header(), err); status != http.StatusInternalServerError {
-		return c.Error(status, err)
-	}
-	return err
+	return refused(c, err)
 }
 
 // keepFlash puts the flash into the session, as Render and Redirect do. Buffalo shows the flash
@@ -241,41 +230,4 @@ func (c *context) keepFlash() {
 		}
 		return errors.New("buffalosession: only the flash was asked for")
 	}))
-}
-
-// Renew replaces the token of the visitor's session and keeps its values. Call it whenever the
-// visitor's rights change, such as at sign-in (OWASP ASVS 5.0, 7.2.4). A token that someone
-// planted in the browser is then useless. In a test that has replaced the application's store, as
-// package suite does, Renew does nothing.
-func Renew(c buffalo.Context) error {
-	store, err := storeOf(c)
-	if store == nil {
-		return err
-	}
-	return store.Renew(c.Request(), c.Session().Session)
-}
-
-// Destroy ends the visitor's session. Values set afterwards, such as a flash, belong to a new
-// one. In a test that has replaced the application's store, Destroy removes the values.
-func Destroy(c buffalo.Context) error {
-	store, err := storeOf(c)
-	if err != nil {
-		return err
-	}
-	c.Flash().Clear() // Buffalo took it out of the session when the request came
-	if store == nil {
-		c.Session().Clear()
-		return nil
-	}
-	return store.Destroy(c.Request(), c.Session().Session)
-}
-
-// storeOf returns the Store of the visitor's session. In a test it is nil, without an error, if the
-// session is in another store.
-func storeOf(c buffalo.Context) (*session.Store, error) {
-	store, ok := c.Session().Session.Store().(*session.Store)
-	if !ok && c.Value("env") != "test" {
-		return nil, fmt.Errorf("buffalosession: the session is in a %T: call buffalosession.Install, and set no other buffalo.Options.SessionStore afterwards", c.Session().Session.Store())
-	}
-	return store, nil
 }

@@ -54,15 +54,15 @@ func Test_13_a_command_whose_reply_is_lost_is_not_sent_again(t *testing.T) {
 	_, direct, addr := ownRedis(t)
 	backend, proxy := lossy(t, addr)
 	ctx := t.Context()
-	_, err := backend.Swap(ctx, session.Key{1}, nil, []byte("the script is loaded"), time.Hour)
+	_, err := backend.Swap(ctx, session.ID{1}, nil, []byte("the script is loaded"), time.Hour)
 	require.NoError(t, err)
 
 	proxy.Lose(1)
-	ok, err := backend.Swap(ctx, session.Key{2}, nil, []byte("next"), time.Hour)
+	ok, err := backend.Swap(ctx, session.ID{2}, nil, []byte("next"), time.Hour)
 	require.Error(t, err)
 	require.False(t, ok)
 	require.EqualValues(t, 1, proxy.Lost())
-	record, _, _, err := direct.Load(ctx, session.Key{2})
+	record, _, _, err := direct.Load(ctx, session.ID{2})
 	require.NoError(t, err)
 	require.Equal(t, "next", string(record), "it was carried out")
 }

@@ -1,5 +1,7 @@
 // Package redisstore keeps sessions in Redis: one node, with or without TLS, or a cluster.
-// Each session is a string under the prefix and its ID, which Redis drops when it expires.
+// Each session is a string under the prefix and its ID, which Redis drops when it expires. The
+// sessions of an owner are a sorted set of their IDs, each with the time at which it expires, under
+// the prefix, "owner:" and the owner's hash.
 //
 // What Redis acknowledged can come back as it was before if it loses writes: without an
 // append-only file after a crash, or after a failover to a replica that lags behind.
@@ -37,17 +39,23 @@ func New(client redis.UniversalClient, prefix string) *Backend {
 	return &Backend{client: client, prefix: prefix}
 }
 
-func (b *Backend) name(key session.Key) string {
-	return b.prefix + hex.EncodeToString(key[:])
+func (b *Backend) key(id session.ID) string {
+	return b.prefix + hex.EncodeToString(id[:])
 }
 
-// keyOf returns the key of a name, if it is a session's.
-func (b *Backend) keyOf(name string) (session.Key, bool) {
-	id, err := hex.DecodeString(strings.TrimPrefix(name, b.prefix))
-	if err != nil || len(id) != len(session.Key{}) {
-		return session.Key{}, false
+func (b *Backend) ownerKey(owner session.OwnerHash) string {
+	return b.prefix + ownerPrefix + hex.EncodeToString(owner[:])
+}
+
+const ownerPrefix = "owner:"
+
+// idOf returns the ID of a key, if it is a session's.
+func (b *Backend) idOf(key string) (session.ID, bool) {
+	id, err := hex.DecodeString(strings.TrimPrefix(key, b.prefix))
+	if err != nil || len(id) != len(session.ID{}) {
+		return session.ID{}, false
 	}
-	return session.Key(id), true
+	return session.ID(id), true
 }
 
 // load returns the record, its remaining milliseconds, and the time in seconds and
@@ -56,8 +64,8 @@ var load = newScript(`
 local record, time = redis.call("GET", KEYS[1]), redis.call("TIME")
 return record and {record, redis.call("PTTL", KEYS[1]), tonumber(time[1]), tonumber(time[2])}`)
 
-func (b *Backend) Load(ctx context.Context, key session.Key) (record []byte, expires, now time.Time, err error) {
-	found, err := b.run(ctx, load, key).Slice()
+func (b *Backend) Load(ctx context.Context, id session.ID) (record []byte, expires, now time.Time, err error) {
+	found, err := b.run(ctx, load, b.key(id)).Slice()
 	if errors.Is(err, redis.Nil) {
 		return nil, expires, now, nil
 	}
@@ -76,13 +84,62 @@ if record ~= ARGV[1] and record ~= ARGV[2] then return 0 end
 redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3])
 return 1`)
 
-func (b *Backend) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
-	n, err := b.run(ctx, swap, key, old, next, milliseconds(ttl)).Int()
+func (b *Backend) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (bool, error) {
+	n, err := b.run(ctx, swap, b.key(id), old, next, milliseconds(ttl)).Int()
 	return n == 1, err
 }
 
-func (b *Backend) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
-	return b.do(ctx, "set", b.name(key), next, "px", milliseconds(ttl)).Err()
+func (b *Backend) Put(ctx context.Context, id session.ID, next []byte, ttl time.Duration) error {
+	return b.do(ctx, "set", b.key(id), next, "px", milliseconds(ttl)).Err()
+}
+
+// addOwned adds an entry that expires in ARGV[2] milliseconds, and drops those that have expired. The
+// key lives as long as its last entry.
+var addOwned = newScript(`
+local time = redis.call("TIME")
+local now, ttl = time[1] * 1000 + math.floor(time[2] / 1000), tonumber(ARGV[2])
+redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
+redis.call("ZADD", KEYS[1], now + ttl, ARGV[1])
+if redis.call("PTTL", KEYS[1]) < ttl then redis.call("PEXPIRE", KEYS[1], ttl) end
+return 1`)
+
+func (b *Backend) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
+	return b.run(ctx, addOwned, b.ownerKey(owner), id[:], milliseconds(ttl)).Err()
+}
+
+// hasOwned returns whether there is an entry that has not expired.
+var hasOwned = newScript(`
+local time = redis.call("TIME")
+local expires = redis.call("ZSCORE", KEYS[1], ARGV[1])
+return expires and tonumber(expires) > time[1] * 1000 + math.floor(time[2] / 1000) and 1 or 0`)
+
+func (b *Backend) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
+	n, err := b.run(ctx, hasOwned, b.ownerKey(owner), id[:]).Int()
+	return n == 1, err
+}
+
+// owned returns the entries and how long each is left. An entry is returned before what it has left.
+var owned = newScript(`
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local entries = redis.call("ZRANGEBYSCORE", KEYS[1], "(" .. string.format("%d", now), "+inf", "WITHSCORES")
+for i = 2, #entries, 2 do entries[i] = entries[i] - now end
+return entries`)
+
+func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) ([]session.Owned, error) {
+	found, err := b.run(ctx, owned, b.ownerKey(owner)).Slice()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]session.Owned, 0, len(found)/2)
+	for i := 0; i+1 < len(found); i += 2 {
+		list = append(list, session.Owned{ID: session.ID([]byte(found[i].(string))), Left: time.Duration(found[i+1].(int64)) * time.Millisecond})
+	}
+	return list, nil
+}
+
+func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
+	return b.do(ctx, "zrem", b.ownerKey(owner), id[:]).Err()
 }
 
 func milliseconds(ttl time.Duration) int64 { return max(1, ttl.Milliseconds()) }
@@ -95,8 +152,8 @@ func newScript(source string) script {
 }
 
 // run runs a script, which Redis knows by its hash once it has received it.
-func (b *Backend) run(ctx context.Context, s script, key session.Key, args ...any) *redis.Cmd {
-	args = append([]any{"evalsha", s.hash, 1, b.name(key)}, args...)
+func (b *Backend) run(ctx context.Context, s script, key string, args ...any) *redis.Cmd {
+	args = append([]any{"evalsha", s.hash, 1, key}, args...)
 	cmd := b.do(ctx, args...)
 	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
 		args[0], args[1] = "eval", s.source
@@ -117,21 +174,21 @@ type once struct{ *redis.Cmd }
 
 func (once) NoRetry() bool { return true }
 
-func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) error {
-	return b.scan(ctx, func(ctx context.Context, node redis.UniversalClient, names []string) error {
-		for _, name := range names {
-			key, ok := b.keyOf(name)
+func (b *Backend) Each(ctx context.Context, f func(session.ID, []byte) error) error {
+	return b.scan(ctx, func(ctx context.Context, node redis.UniversalClient, keys []string) error {
+		for _, key := range keys {
+			id, ok := b.idOf(key)
 			if !ok {
 				continue
 			}
-			record, _, _, err := b.Load(ctx, key)
+			record, _, _, err := b.Load(ctx, id)
 			if err != nil {
 				return err
 			}
 			if record == nil { // gone meanwhile
 				continue
 			}
-			if err := f(key, record); err != nil {
+			if err := f(id, record); err != nil {
 				return err
 			}
 		}
@@ -145,11 +202,11 @@ func (b *Backend) Purge(context.Context, int) (int, error) {
 }
 
 func (b *Backend) Clear(ctx context.Context) error {
-	return b.scan(ctx, func(ctx context.Context, node redis.UniversalClient, names []string) error {
+	return b.scan(ctx, func(ctx context.Context, node redis.UniversalClient, keys []string) error {
 		pipe := node.Pipeline()
-		for _, name := range names { // a command for each: a cluster accepts no keys of several slots
-			if _, ok := b.keyOf(name); ok {
-				pipe.Unlink(ctx, name)
+		for _, key := range keys { // a command for each: a cluster accepts no keys of several slots
+			if hash, err := hex.DecodeString(strings.TrimPrefix(strings.TrimPrefix(key, b.prefix), ownerPrefix)); err == nil && len(hash) == len(session.ID{}) {
+				pipe.Unlink(ctx, key)
 			}
 		}
 		_, err := pipe.Exec(ctx)
@@ -157,17 +214,17 @@ func (b *Backend) Clear(ctx context.Context) error {
 	})
 }
 
-// scan calls f with the names of the keys, some hundred at a time, of each node of a cluster
+// scan calls f with the keys, some hundred at a time, of each node of a cluster
 // in turn.
 func (b *Backend) scan(ctx context.Context, f func(context.Context, redis.UniversalClient, []string) error) error {
 	node := func(ctx context.Context, client redis.UniversalClient) error {
 		var cursor uint64
 		for {
-			names, next, err := client.Scan(ctx, cursor, escape(b.prefix)+"*", 500).Result()
+			keys, next, err := client.Scan(ctx, cursor, escape(b.prefix)+"*", 500).Result()
 			if err != nil {
 				return err
 			}
-			if err := f(ctx, client, names); err != nil {
+			if err := f(ctx, client, keys); err != nil {
 				return err
 			}
 			if cursor = next; cursor == 0 {

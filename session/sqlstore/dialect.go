@@ -29,7 +29,12 @@ type dialect struct {
 
 const (
 	load = `SELECT record, expires_at, {now} FROM {table} WHERE id = $1 AND expires_at > {now}`
-	each = `SELECT id, record FROM {table} WHERE expires_at > {now} AND id > $1 ORDER BY id LIMIT 500`
+	each = `SELECT id, record FROM {table} WHERE expires_at > {now} AND id > $1 AND length(id) = 16 ORDER BY id LIMIT 500`
+
+	// The entries of an owner are rows whose id starts with the owner's hash, $1, and goes on for as
+	// long as $2.
+	owned  = `SELECT id, expires_at - {now} FROM {table} WHERE id > $1 AND id <= $2 AND length(id) = 32 AND expires_at > {now}`
+	remove = `DELETE FROM {table} WHERE id = $1`
 
 	upsert = `INSERT INTO {table} AS s (id, record, expires_at) VALUES ($1, $2, {now} + $3)
 		ON CONFLICT (id) DO UPDATE SET record = excluded.record, expires_at = excluded.expires_at`
@@ -89,7 +94,7 @@ var mysql = dialect{
 	// UNIX_TIMESTAMP(NOW(3)) would be an hour off while summer time ends.
 	now: `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)`,
 	create: []string{
-		"CREATE TABLE {unless}{table} (\n  id varbinary(16) NOT NULL PRIMARY KEY,\n  record longblob NOT NULL,\n" +
+		"CREATE TABLE {unless}{table} (\n  id varbinary(32) NOT NULL PRIMARY KEY,\n  record longblob NOT NULL,\n" +
 			"  expires_at bigint NOT NULL,\n  INDEX {index} (expires_at)\n) ENGINE=InnoDB",
 	},
 	insert: `INSERT INTO {table} (id, record, expires_at) VALUES ($1, $2, {now} + $3)`,

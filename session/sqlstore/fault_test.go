@@ -185,8 +185,8 @@ func Test_MariaDB_keeps_time_while_summer_time_ends(t *testing.T) {
 	} {
 		options := "?timestamp=" + strconv.FormatInt(want.Unix(), 10)
 		backend := open(t, "mysql", own.start+own.addr+own.end+options, sqlstore.Options{})
-		require.NoError(t, backend.Put(t.Context(), session.Key{1}, []byte("a"), time.Hour))
-		_, expires, now, err := backend.Load(t.Context(), session.Key{1})
+		require.NoError(t, backend.Put(t.Context(), session.ID{1}, []byte("a"), time.Hour))
+		_, expires, now, err := backend.Load(t.Context(), session.ID{1})
 		require.NoError(t, err)
 		require.Equal(t, want, now.UTC())
 		require.Equal(t, want.Add(time.Hour), expires.UTC())

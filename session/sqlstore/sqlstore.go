@@ -1,8 +1,11 @@
 // Package sqlstore keeps sessions in a table of PostgreSQL, MySQL, MariaDB or SQLite:
 //
-//	id          16 bytes, the session.Key, the primary key
+//	id          16 bytes, the session.ID, the primary key
 //	record      the sealed session
 //	expires_at  Unix time in milliseconds by the database's clock, indexed for the purge
+//
+// An owner's session has a second row, whose id is the session.OwnerHash and the session.ID. Its
+// record is one byte.
 //
 // An application that uses pop opens it with
 //
@@ -15,6 +18,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -55,7 +59,7 @@ type Backend struct {
 	table   string
 	create  []string
 
-	load, each, insert, replace, update, put, purge, clear statement
+	load, each, insert, replace, update, put, owned, remove, purge, clear statement
 }
 
 var _ session.Backend = (*Backend)(nil)
@@ -78,7 +82,7 @@ func New(db DB, dialect string, options Options) (*Backend, error) {
 	prepare := func(query string) statement { return d.prepare(names.Replace(query)) }
 	return &Backend{
 		db: db, close: func() error { return nil }, dialect: d, table: options.Table, create: creation(d, names, "IF NOT EXISTS "),
-		load: prepare(load), each: prepare(each), clear: prepare("DELETE FROM {table}"),
+		load: prepare(load), each: prepare(each), owned: prepare(owned), remove: prepare(remove), clear: prepare("DELETE FROM {table}"),
 		insert: prepare(d.insert), replace: prepare(d.replace), update: prepare(d.update), put: prepare(d.put), purge: prepare(d.purge),
 	}, nil
 }
@@ -156,25 +160,29 @@ func creation(d dialect, names *strings.Replacer, unless string) (queries []stri
 	return queries
 }
 
-func (b *Backend) Load(ctx context.Context, key session.Key) (record []byte, expires, now time.Time, err error) {
+func (b *Backend) Load(ctx context.Context, id session.ID) (record []byte, expires, now time.Time, err error) {
+	return b.find(ctx, id[:])
+}
+
+func (b *Backend) find(ctx context.Context, id []byte) (record []byte, expires, now time.Time, err error) {
 	var end, at int64
-	err = b.db.QueryRowContext(ctx, b.load.text, key[:]).Scan(&record, &end, &at)
+	err = b.db.QueryRowContext(ctx, b.load.text, id).Scan(&record, &end, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, expires, now, nil
 	}
 	return record, time.UnixMilli(end), time.UnixMilli(at), b.explain(err)
 }
 
-func (b *Backend) Swap(ctx context.Context, key session.Key, old, next []byte, ttl time.Duration) (bool, error) {
+func (b *Backend) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (bool, error) {
 	var n int
 	var err error
 	switch {
 	case old != nil:
-		n, err = b.exec(ctx, b.update, key[:], next, milliseconds(ttl), old)
+		n, err = b.exec(ctx, b.update, id[:], next, milliseconds(ttl), old)
 	case b.replace.text != "":
-		return b.swapNone(ctx, key, next, ttl)
+		return b.swapNone(ctx, id, next, ttl)
 	default:
-		n, err = b.exec(ctx, b.insert, key[:], next, milliseconds(ttl))
+		n, err = b.exec(ctx, b.insert, id[:], next, milliseconds(ttl))
 	}
 	return n > 0, err
 }
@@ -182,30 +190,30 @@ func (b *Backend) Swap(ctx context.Context, key session.Key, old, next []byte, t
 // swapNone is Swap from no record in MySQL, whose upsert takes no condition: it inserts a
 // record, or else replaces one that has expired. If neither is possible and there is no
 // record, an expired one was purged in between.
-func (b *Backend) swapNone(ctx context.Context, key session.Key, next []byte, ttl time.Duration) (bool, error) {
+func (b *Backend) swapNone(ctx context.Context, id session.ID, next []byte, ttl time.Duration) (bool, error) {
 	for {
-		n, err := b.exec(ctx, b.insert, key[:], next, milliseconds(ttl))
+		n, err := b.exec(ctx, b.insert, id[:], next, milliseconds(ttl))
 		if code(err) == duplicateKey {
-			n, err = b.exec(ctx, b.replace, key[:], next, milliseconds(ttl))
+			n, err = b.exec(ctx, b.replace, id[:], next, milliseconds(ttl))
 		}
 		if n > 0 || err != nil {
 			return n > 0, err
 		}
-		if record, _, _, err := b.Load(ctx, key); record != nil || err != nil {
+		if record, _, _, err := b.Load(ctx, id); record != nil || err != nil {
 			return false, err
 		}
 	}
 }
 
-func (b *Backend) Put(ctx context.Context, key session.Key, next []byte, ttl time.Duration) error {
-	_, err := b.exec(ctx, b.put, key[:], next, milliseconds(ttl))
+func (b *Backend) Put(ctx context.Context, id session.ID, next []byte, ttl time.Duration) error {
+	_, err := b.exec(ctx, b.put, id[:], next, milliseconds(ttl))
 	return err
 }
 
 func milliseconds(ttl time.Duration) int64 { return max(1, ttl.Milliseconds()) }
 
 // Each reads in pages, so that a long walk keeps no transaction open.
-func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) error {
+func (b *Backend) Each(ctx context.Context, f func(session.ID, []byte) error) error {
 	last := []byte{}
 	for {
 		n, err := b.page(ctx, &last, f)
@@ -215,25 +223,59 @@ func (b *Backend) Each(ctx context.Context, f func(session.Key, []byte) error) e
 	}
 }
 
-func (b *Backend) page(ctx context.Context, last *[]byte, f func(session.Key, []byte) error) (n int, err error) {
+func (b *Backend) page(ctx context.Context, last *[]byte, f func(session.ID, []byte) error) (n int, err error) {
 	rows, err := b.db.QueryContext(ctx, b.each.text, *last)
 	if err != nil {
 		return 0, b.explain(err)
 	}
 	defer rows.Close()
 	for ; rows.Next(); n++ {
-		var key, record []byte
-		if err := rows.Scan(&key, &record); err != nil {
+		var id, record []byte
+		if err := rows.Scan(&id, &record); err != nil {
 			return n, err
 		}
-		if *last = key; len(key) != len(session.Key{}) {
-			continue // not a session's
-		}
-		if err := f(session.Key(key), record); err != nil {
+		*last = id
+		if err := f(session.ID(id), record); err != nil {
 			return n, err
 		}
 	}
 	return n, b.explain(rows.Err())
+}
+
+// entry returns the id of the row that says that a session is an owner's.
+func entry(owner session.OwnerHash, id session.ID) []byte { return append(owner[:], id[:]...) }
+
+func (b *Backend) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
+	_, err := b.exec(ctx, b.put, entry(owner, id), []byte{1}, milliseconds(ttl))
+	return err
+}
+
+func (b *Backend) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
+	record, _, _, err := b.find(ctx, entry(owner, id))
+	return record != nil, err
+}
+
+func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, err error) {
+	last := session.ID(bytes.Repeat([]byte{0xff}, len(session.ID{})))
+	rows, err := b.db.QueryContext(ctx, b.owned.text, owner[:], entry(owner, last))
+	if err != nil {
+		return nil, b.explain(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id []byte
+		var left int64
+		if err := rows.Scan(&id, &left); err != nil {
+			return nil, err
+		}
+		owned = append(owned, session.Owned{ID: session.ID(id[len(owner):]), Left: time.Duration(left) * time.Millisecond})
+	}
+	return owned, b.explain(rows.Err())
+}
+
+func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
+	_, err := b.exec(ctx, b.remove, entry(owner, id))
+	return err
 }
 
 func (b *Backend) Purge(ctx context.Context, limit int) (int, error) {
@@ -250,7 +292,7 @@ func (b *Backend) Ping(ctx context.Context) error {
 	if err := b.db.PingContext(ctx); err != nil {
 		return err
 	}
-	_, _, _, err := b.Load(ctx, session.Key{})
+	_, _, _, err := b.Load(ctx, session.ID{})
 	return err
 }
 

@@ -143,17 +143,17 @@ func contract(t *testing.T, dialect, driver, url string) *sqlstore.Backend {
 		require.NoError(t, backend.Clear(ctx))
 		other := open(t, dialect, url, sqlstore.Options{Table: "Order"}) // a word of SQL
 		require.NoError(t, other.CreateTable(ctx))
-		require.NoError(t, other.Put(ctx, session.Key{1}, []byte("other"), time.Hour))
+		require.NoError(t, other.Put(ctx, session.ID{1}, []byte("other"), time.Hour))
 		require.Empty(t, records(t, backend))
-		require.NoError(t, backend.Put(ctx, session.Key{1}, []byte("one"), time.Hour))
-		require.Equal(t, map[session.Key]string{{1}: "other"}, records(t, other))
+		require.NoError(t, backend.Put(ctx, session.ID{1}, []byte("one"), time.Hour))
+		require.Equal(t, map[session.ID]string{{1}: "other"}, records(t, other))
 		backendtest.Run(t, other)
-		require.Equal(t, map[session.Key]string{{1}: "one"}, records(t, backend))
+		require.Equal(t, map[session.ID]string{{1}: "one"}, records(t, backend))
 	})
 
 	t.Run("a swap within the same millisecond succeeds", func(t *testing.T) {
 		for i := range 200 {
-			key, a, b := session.Key{2, byte(i)}, []byte("a"), []byte("b")
+			key, a, b := session.ID{2, byte(i)}, []byte("a"), []byte("b")
 			for _, swap := range [][2][]byte{{nil, a}, {nil, a}, {a, a}, {a, b}, {a, b}, {b, a}} {
 				ok, err := backend.Swap(ctx, key, swap[0], swap[1], time.Hour)
 				require.NoError(t, err)
@@ -164,12 +164,12 @@ func contract(t *testing.T, dialect, driver, url string) *sqlstore.Backend {
 
 	t.Run("a key of zeros is a key", func(t *testing.T) {
 		require.NoError(t, backend.Clear(ctx))
-		require.NoError(t, backend.Put(ctx, session.Key{}, []byte("zero"), time.Hour))
-		require.Equal(t, map[session.Key]string{{}: "zero"}, records(t, backend))
+		require.NoError(t, backend.Put(ctx, session.ID{}, []byte("zero"), time.Hour))
+		require.Equal(t, map[session.ID]string{{}: "zero"}, records(t, backend))
 	})
 
 	t.Run("records that differ in case, or in a space at the end, are not equal", func(t *testing.T) {
-		key := session.Key{3}
+		key := session.ID{3}
 		require.NoError(t, backend.Put(ctx, key, []byte("abc"), time.Hour))
 		for _, old := range []string{"ABC", "abc ", "abc\x00", "ab"} {
 			ok, err := backend.Swap(ctx, key, []byte(old), []byte("d"), time.Hour)
@@ -179,8 +179,8 @@ func contract(t *testing.T, dialect, driver, url string) *sqlstore.Backend {
 	})
 
 	t.Run("the time is UTC", func(t *testing.T) {
-		require.NoError(t, backend.Put(ctx, session.Key{4}, []byte("a"), time.Hour))
-		_, _, now, err := backend.Load(ctx, session.Key{4})
+		require.NoError(t, backend.Put(ctx, session.ID{4}, []byte("a"), time.Hour))
+		_, _, now, err := backend.Load(ctx, session.ID{4})
 		require.NoError(t, err)
 		require.WithinDuration(t, time.Now(), now, 10*time.Minute)
 	})
@@ -189,16 +189,16 @@ func contract(t *testing.T, dialect, driver, url string) *sqlstore.Backend {
 		require.NoError(t, backend.Clear(ctx))
 		given, err := sqlstore.New(db, dialect, sqlstore.Options{})
 		require.NoError(t, err)
-		require.NoError(t, given.Put(ctx, session.Key{1}, []byte("given"), time.Hour))
-		require.Equal(t, map[session.Key]string{{1}: "given"}, records(t, backend))
+		require.NoError(t, given.Put(ctx, session.ID{1}, []byte("given"), time.Hour))
+		require.Equal(t, map[session.ID]string{{1}: "given"}, records(t, backend))
 	})
 	return backend
 }
 
-func records(t *testing.T, b *sqlstore.Backend) map[session.Key]string {
+func records(t *testing.T, b *sqlstore.Backend) map[session.ID]string {
 	t.Helper()
-	all := map[session.Key]string{}
-	require.NoError(t, b.Each(t.Context(), func(key session.Key, record []byte) error {
+	all := map[session.ID]string{}
+	require.NoError(t, b.Each(t.Context(), func(key session.ID, record []byte) error {
 		all[key] = string(record)
 		return nil
 	}))
@@ -208,13 +208,13 @@ func records(t *testing.T, b *sqlstore.Backend) map[session.Key]string {
 // testMissing checks that each method reports the missing table in one line.
 func testMissing(t *testing.T, b *sqlstore.Backend, table string) {
 	t.Helper()
-	ctx, key, record := t.Context(), session.Key{1}, []byte("a")
+	ctx, key, record := t.Context(), session.ID{1}, []byte("a")
 	for name, call := range map[string]func() error{
 		"Load":          func() error { _, _, _, err := b.Load(ctx, key); return err },
 		"Swap":          func() error { _, err := b.Swap(ctx, key, record, record, time.Hour); return err },
 		"Swap from nil": func() error { _, err := b.Swap(ctx, key, nil, record, time.Hour); return err },
 		"Put":           func() error { return b.Put(ctx, key, record, time.Hour) },
-		"Each":          func() error { return b.Each(ctx, func(session.Key, []byte) error { return nil }) },
+		"Each":          func() error { return b.Each(ctx, func(session.ID, []byte) error { return nil }) },
 		"Purge":         func() error { _, err := b.Purge(ctx, 10); return err },
 		"Clear":         func() error { return b.Clear(ctx) },
 		"Ping":          func() error { return b.Ping(ctx) },
@@ -335,9 +335,9 @@ func Test_MariaDB_runs_a_statement_again_that_a_deadlock_rolled_back(t *testing.
 	require.NoError(t, backend.CreateTable(ctx))
 	_, err = db.ExecContext(ctx, "CREATE TABLE others (id int PRIMARY KEY)")
 	require.NoError(t, err)
-	require.NoError(t, backend.Put(ctx, session.Key{1}, []byte("a"), time.Millisecond))
+	require.NoError(t, backend.Put(ctx, session.ID{1}, []byte("a"), time.Millisecond))
 	time.Sleep(10 * time.Millisecond)
-	require.NoError(t, backend.Put(ctx, session.Key{2}, []byte("b"), time.Millisecond))
+	require.NoError(t, backend.Put(ctx, session.ID{2}, []byte("b"), time.Millisecond))
 	time.Sleep(10 * time.Millisecond)
 
 	tx, err := db.BeginTx(ctx, nil)
@@ -347,7 +347,7 @@ func Test_MariaDB_runs_a_statement_again_that_a_deadlock_rolled_back(t *testing.
 		_, err = tx.ExecContext(ctx, "INSERT INTO others VALUES (?)", i)
 		require.NoError(t, err)
 	}
-	key := session.Key{2}
+	key := session.ID{2}
 	_, err = tx.ExecContext(ctx, "UPDATE sessions SET record = 'c' WHERE id = ?", key[:])
 	require.NoError(t, err)
 
@@ -359,7 +359,7 @@ func Test_MariaDB_runs_a_statement_again_that_a_deadlock_rolled_back(t *testing.
 		assert.Equal(t, 2, n)
 	})
 	time.Sleep(300 * time.Millisecond) // the purge waits for the second record
-	key = session.Key{1}
+	key = session.ID{1}
 	_, err = tx.ExecContext(ctx, "UPDATE sessions SET record = 'd' WHERE id = ?", key[:])
 	require.NoError(t, err)
 	require.NoError(t, tx.Commit())
@@ -373,7 +373,7 @@ func Test_MariaDB_runs_a_statement_again_that_waited_too_long_for_a_lock(t *test
 	backend, err := sqlstore.New(counts, "mysql", sqlstore.Options{})
 	require.NoError(t, err)
 	require.NoError(t, backend.CreateTable(ctx))
-	require.NoError(t, backend.Put(ctx, session.Key{1}, []byte("a"), time.Hour))
+	require.NoError(t, backend.Put(ctx, session.ID{1}, []byte("a"), time.Hour))
 
 	tx, err := db.BeginTx(ctx, nil)
 	require.NoError(t, err)
@@ -384,7 +384,7 @@ func Test_MariaDB_runs_a_statement_again_that_waited_too_long_for_a_lock(t *test
 	counts.n.Store(0)
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		ok, err := backend.Swap(ctx, session.Key{1}, []byte("b"), []byte("c"), time.Hour)
+		ok, err := backend.Swap(ctx, session.ID{1}, []byte("b"), []byte("c"), time.Hour)
 		assert.NoError(t, err)
 		assert.True(t, ok)
 	})
@@ -426,7 +426,7 @@ func Test_13_MariaDB_has_no_deadlock_between_changes_of_one_session(t *testing.T
 	backend, err := sqlstore.New(counts, "mysql", sqlstore.Options{})
 	require.NoError(t, err)
 	require.NoError(t, backend.CreateTable(ctx))
-	key, record := session.Key{1}, []byte("a")
+	key, record := session.ID{1}, []byte("a")
 	require.NoError(t, backend.Put(ctx, key, record, time.Hour))
 	counts.n.Store(0)
 	var wait sync.WaitGroup
@@ -461,12 +461,12 @@ func Test_13_MariaDB_replaces_an_expired_record_while_it_is_purged(t *testing.T)
 	backend, err := sqlstore.New(&purging{DB: sqlDB(t, "mysql", mariaURL(t, ""))}, "mysql", sqlstore.Options{})
 	require.NoError(t, err)
 	require.NoError(t, backend.CreateTable(ctx))
-	require.NoError(t, backend.Put(ctx, session.Key{1}, []byte("a"), 0))
+	require.NoError(t, backend.Put(ctx, session.ID{1}, []byte("a"), 0))
 	time.Sleep(10 * time.Millisecond)
-	ok, err := backend.Swap(ctx, session.Key{1}, nil, []byte("b"), time.Hour)
+	ok, err := backend.Swap(ctx, session.ID{1}, nil, []byte("b"), time.Hour)
 	require.NoError(t, err)
 	require.True(t, ok, "there is no record")
-	require.Equal(t, map[session.Key]string{{1}: "b"}, records(t, backend))
+	require.Equal(t, map[session.ID]string{{1}: "b"}, records(t, backend))
 }
 
 // These are the URLs that (*pop.Connection).URL returns in pop 6.1.1 and 6.4.1, for details

@@ -1,0 +1,282 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gorilla/sessions"
+)
+
+// MaxOwner is the most bytes that an owner and a note may have.
+const MaxOwner = 255
+
+// A SignInOption is an option of SignIn.
+type SignInOption func(*signIn)
+
+// A signIn is what SignIn asked for.
+type signIn struct {
+	signedIn
+	keep time.Duration
+}
+
+// Note adds a note of the application's own, which Store.Sessions returns: a browser and a
+// place, for example. It is sealed with the session and has at most MaxOwner bytes.
+func Note(text string) SignInOption {
+	return func(in *signIn) { in.note = text }
+}
+
+// KeepFor has the session end after d, however busy it is, if Options.Lifetime does not end it
+// earlier. Options.IdleTimeout applies as well. For "remember me", set both to the longest time
+// that a visitor may choose, and pass less, or UntilBrowserCloses, for the others.
+func KeepFor(d time.Duration) SignInOption {
+	return func(in *signIn) { in.keep = min(in.keep, d) }
+}
+
+// UntilBrowserCloses has the browser forget the session when it closes. Most browsers can be set
+// to continue where they were closed, and then they do not forget it; KeepFor and
+// Options.IdleTimeout do not depend on the browser.
+func UntilBrowserCloses() SignInOption {
+	return func(in *signIn) { in.transient = true }
+}
+
+// SignIn records in the session who has proved to be its owner: a user's ID, for example, of at
+// most MaxOwner bytes. The session's token is replaced, as by Renew, and its lifetime begins
+// again. The values stay, unless another owner was signed in: then a new session begins, and
+// SignIn removes them. All that takes effect when the session is saved.
+//
+// When SignIn returns nil, the server already knows that the session is about to be the owner's.
+// If RevokeOwner or RevokeOthers ends the owner's sessions from then on, this session ends, too,
+// or is not saved, which is answered with 409. So a handler can leave no gap: it checks the
+// password, calls SignIn, and then makes sure that the password has not changed meanwhile.
+//
+// If two requests of a browser sign in the same owner at once, as after a double click, the
+// second continues the session that the first began.
+//
+// The errors are ErrTooMany if Options.KeepOldest is set, ErrUnavailable, ErrContended and
+// ErrTooLate.
+func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string, options ...SignInOption) error {
+	in := &signIn{signedIn: signedIn{owner: owner}, keep: s.options.Lifetime}
+	for _, option := range options {
+		option(in)
+	}
+	switch {
+	case owner == "" || len(owner) > MaxOwner || len(in.note) > MaxOwner:
+		return fmt.Errorf("session: an owner has 1 to %d bytes, and a note at most %[1]d: an owner of %d bytes and a note of %d were passed to SignIn", MaxOwner, len(owner), len(in.note))
+	case in.keep < time.Second:
+		return errors.New("session: KeepFor needs at least a second: for a session that lasts until the browser closes, use UntilBrowserCloses")
+	}
+	return s.change(r, session, func(v *visit) error {
+		if v.err != nil {
+			return v.err
+		}
+		v.signIn, v.others = in, mark{}
+		if v.brought == broughtLive && v.held.owner != "" && v.held.owner != owner {
+			v.intent = wantEnd
+			clear(session.Values)
+		}
+		v.intent = max(v.intent, wantRenew)
+		return s.keeper.enter(r.Context(), v)
+	})
+}
+
+// SignOut ends the session, as Destroy does.
+func (s *Store) SignOut(r *http.Request, session *sessions.Session) error {
+	return s.Destroy(r, session)
+}
+
+// Owner returns whom SignIn has recorded in the session, or "" if nobody is signed in.
+func (s *Store) Owner(r *http.Request, session *sessions.Session) (owner string) {
+	_ = s.with(r, session, func(v *visit) error {
+		owner = v.owner()
+		return nil
+	})
+	return owner
+}
+
+// Fresh reports whether the owner has signed in within that time. A page that is dangerous in the
+// wrong hands can ask for the password again otherwise (OWASP ASVS 5.0, 7.5.1).
+func (s *Store) Fresh(r *http.Request, session *sessions.Session, within time.Duration) (fresh bool) {
+	_ = s.with(r, session, func(v *visit) error {
+		fresh = v.owner() != "" && (v.signIn != nil || v.held.after(time.Since(v.held.at)).age <= within)
+		return nil
+	})
+	return fresh
+}
+
+// RequireSignIn returns middleware that redirects visitors to the page signIn unless they have
+// signed in within that time; 0 means at any time. The session is that of the cookie of that name.
+// After signing in, ReturnTo leads back.
+func (s *Store) RequireSignIn(name string, within time.Duration, signIn string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			session, err := s.Get(r, name)
+			if err != nil {
+				answerError(w, r, err)
+				return
+			}
+			if s.Owner(r, session) == "" || within > 0 && !s.Fresh(r, session, within) {
+				http.Redirect(w, r, SignInURL(r, signIn), http.StatusSeeOther)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+const returnTo = "return_to"
+
+// SignInURL returns the URL of the page signIn with what ReturnTo needs to lead back to r: to its
+// page or, as no redirect repeats a form, to the page that the form was on.
+func SignInURL(r *http.Request, signIn string) string {
+	back := r.URL.RequestURI()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		back = "/"
+		if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host {
+			back = from.RequestURI()
+		}
+	}
+	separator := "?"
+	if strings.Contains(signIn, "?") {
+		separator = "&"
+	}
+	return signIn + separator + returnTo + "=" + url.QueryEscape(back)
+}
+
+// ReturnTo returns the path to which a request to the sign-in page asks to lead back, in its query
+// or its form, or fallback. It never leads to another host (OWASP ASVS 5.0, 3.7.2).
+func ReturnTo(r *http.Request, fallback string) string {
+	path := r.FormValue(returnTo)
+	if u, err := url.Parse(path); err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(path, "/") ||
+		strings.HasPrefix(path, "//") || strings.ContainsFunc(path, func(c rune) bool { return c == '\\' || c < ' ' }) {
+		return fallback
+	}
+	return path
+}
+
+// owner returns who will be signed in once the session is saved.
+func (v *visit) owner() string {
+	switch {
+	case v.gone():
+		return ""
+	case v.signIn != nil:
+		return v.signIn.owner
+	case v.brought == broughtLive && v.intent != wantEnd:
+		return v.held.owner
+	}
+	return ""
+}
+
+// signing returns whether somebody signs in. After a double click, it is to the session that the
+// first click began, and whose token the request brought.
+func (v *visit) signing() signing {
+	switch {
+	case v.signIn == nil:
+		return nobody
+	case v.brought == broughtReplaced && v.signsInto(v.held):
+		return again
+	}
+	return somebody
+}
+
+// signsInto reports whether a session that another request has renewed is the owner's who signs in.
+func (v *visit) signsInto(latest held) bool {
+	return v.signIn != nil && v.intent != wantEnd && v.signIn.owner == latest.owner
+}
+
+// authenticated returns c as it is after the sign-in, if there is one.
+func (v *visit) authenticated(c content) content {
+	if v.signIn != nil {
+		v.signIn.when = c.used
+		c.signedIn, c.lifetime, c.ends = v.signIn.signedIn, v.signIn.keep, time.Time{}
+	}
+	if v.others != (mark{}) {
+		c.generation = v.others
+	}
+	return c
+}
+
+// enterTime is how long the index keeps an entry without a session, which may be about to be
+// saved. It is much longer than a commit takes.
+const enterTime = time.Minute
+
+// enter adds the session to its owner's, and first ends the owner's oldest if there are too many.
+func (k onServer) enter(ctx context.Context, v *visit) error {
+	if v.brought == broughtReplaced && v.signing() != again {
+		return nil // saving will be refused
+	}
+	name, owner := v.session.Name(), v.signIn.owner
+	if err := k.own(ctx, name, owner, v.id()); err != nil {
+		return err
+	}
+	if k.options.MaxPerOwner == 0 {
+		return nil
+	}
+	err := k.admit(ctx, name, owner, v.id(), v.held.owner == owner)
+	if errors.Is(err, ErrTooMany) {
+		k.disown(ctx, name, owner, v.id())
+	}
+	return err
+}
+
+// own adds the session to its owner's, under each secret, so that a process that does not have the
+// newest secret yet finds it.
+func (s *Store) own(ctx context.Context, name, owner string, id ID) error {
+	for _, hash := range s.keys.owner(name, owner) {
+		if err := twice(ctx, func(ctx context.Context) error {
+			return s.options.Backend.AddOwned(ctx, hash, id, s.options.Lifetime)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// owns reports whether the session is still among its owner's.
+func (s *Store) owns(ctx context.Context, name, owner string, id ID) (bool, error) {
+	ctx, cancel := limited(ctx, loadTime)
+	defer cancel()
+	for _, hash := range s.keys.owner(name, owner) {
+		if there, err := s.options.Backend.HasOwned(ctx, hash, id); err != nil {
+			return false, unavailable(err)
+		} else if !there {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// remove removes the session from its owner's.
+func (s *Store) remove(ctx context.Context, name, owner string, id ID) error {
+	for _, hash := range s.keys.owner(name, owner) {
+		if err := twice(ctx, func(ctx context.Context) error { return s.options.Backend.RemoveOwned(ctx, hash, id) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// disown removes a session that has ended from its owner's. If that fails, the entry is found
+// later to belong to no session.
+func (s *Store) disown(ctx context.Context, name, owner string, id ID) {
+	if owner != "" {
+		_ = s.remove(ctx, name, owner, id)
+	}
+}
+
+// confirm makes sure that nobody has ended the owner's sessions while this one was saved. If
+// somebody has, it ends this one. Its cookie has not been sent yet.
+func (k onServer) confirm(ctx context.Context, name string, h held) error {
+	there, err := k.owns(ctx, name, h.owner, h.id)
+	if err != nil || there {
+		return err
+	}
+	if err := k.end(ctx, name, h.id); err != nil {
+		return err
+	}
+	return ErrConflict
+}
