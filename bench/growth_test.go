@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func BenchmarkPurge(b *testing.B) {
 	store, visit := visitor(b, backend)
 	for b.Loop() {
 		idle := p99(func() bool { return true }, visit)
-		execSQL(b, db, `INSERT INTO sessions SELECT sha256(('expired' || i)::bytea), decode(repeat('ab', 150), 'hex'), 1 FROM generate_series(1, 500000) i`)
+		execSQL(b, db, `INSERT INTO sessions SELECT substring(sha256(('expired' || i)::bytea) for 16), decode(repeat('ab', 150), 'hex'), 1 FROM generate_series(1, 500000) i`)
 		execSQL(b, db, `ANALYZE sessions`)
 		purging := make(chan bool)
 		go func() {
@@ -78,6 +79,84 @@ func BenchmarkPurge(b *testing.B) {
 		b.ReportMetric(float64(idle.Microseconds()), "idle-p99-µs")
 		b.ReportMetric(float64(busy.Microseconds()), "purge-p99-µs")
 		b.ReportMetric(time.Since(began).Seconds(), "purge-s")
+	}
+}
+
+// BenchmarkOwners reports how long it takes to sign in, and to list and end the sessions of one owner
+// who has 1, 100 or 10,000 of a million, in milliseconds.
+//
+//	go test -run '^$' -bench Owners -benchtime 3x .
+func BenchmarkOwners(b *testing.B) {
+	b.Run("redis", func(b *testing.B) {
+		client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379"})
+		defer client.Close()
+		if err := client.Ping(b.Context()).Err(); err != nil {
+			b.Skip("no Redis at 127.0.0.1:6379: start one")
+		}
+		defer fillRedis(b, client, -1)
+		fillRedis(b, client, 1_000_000)
+		owners(b, redisstore.New(client, "heroes_bench:"))
+	})
+	b.Run("postgres", func(b *testing.B) {
+		db := openPostgres(b)
+		fill(b, db, 1_000_000, time.Now().Add(time.Hour))
+		db.SetMaxOpenConns(20)
+		db.SetMaxIdleConns(20)
+		owners(b, newSQL(b, db))
+	})
+}
+
+func owners(b *testing.B, backend session.Backend) {
+	store, err := session.New([][]byte{[]byte(session.NewSecret())}, session.Options{Backend: backend})
+	if err != nil {
+		b.Fatal(err)
+	}
+	app := store.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s, _ := store.Get(r, "s")
+		if err := store.SignIn(r, s, "clark"); err != nil {
+			b.Error(err)
+		}
+	}), nil)
+	signIn := func() {
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+		if len(w.Result().Cookies()) != 1 {
+			b.Error(w.Code)
+		}
+	}
+	for _, n := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var signing, listing, ending time.Duration
+			for b.Loop() {
+				var wait sync.WaitGroup
+				for range 8 {
+					wait.Go(func() {
+						for range (n - 1) / 8 {
+							signIn()
+						}
+					})
+				}
+				wait.Wait()
+				for range n - (n-1)/8*8 - 1 {
+					signIn()
+				}
+				began := time.Now()
+				signIn()
+				signing += time.Since(began)
+				began = time.Now()
+				list, err := store.Sessions(b.Context(), "s", "clark")
+				listing += time.Since(began)
+				began = time.Now()
+				ended, err2 := store.RevokeOwner(b.Context(), "s", "clark")
+				ending += time.Since(began)
+				if err != nil || err2 != nil || len(list) != n || ended != n {
+					b.Fatal(len(list), ended, err, err2)
+				}
+			}
+			for unit, took := range map[string]time.Duration{"sign-in-ms": signing, "list-ms": listing, "end-ms": ending} {
+				b.ReportMetric(float64(took.Microseconds())/1000/float64(b.N), unit)
+			}
+		})
 	}
 }
 
@@ -168,7 +247,7 @@ func execSQL(b *testing.B, db *sql.DB, query string, args ...any) {
 // fill has the table hold n sessions.
 func fill(b *testing.B, db *sql.DB, n int, expires time.Time) {
 	execSQL(b, db, `TRUNCATE sessions`)
-	execSQL(b, db, `INSERT INTO sessions SELECT sha256(i::text::bytea), decode(repeat('ab', 150), 'hex'), $2::bigint + i % 3600 FROM generate_series(1, $1::int) i`, n, expires.UnixMilli())
+	execSQL(b, db, `INSERT INTO sessions SELECT substring(sha256(i::text::bytea) for 16), decode(repeat('ab', 150), 'hex'), $2::bigint + i % 3600 FROM generate_series(1, $1::int) i`, n, expires.UnixMilli())
 	execSQL(b, db, `VACUUM ANALYZE sessions`)
 }
 

@@ -7,7 +7,6 @@ import { createInterface } from "node:readline";
 
 const root = dirname(import.meta.dirname);
 const temp = mkdtempSync(join(tmpdir(), "heroes-e2e-"));
-const binary = join(temp, "heroes");
 const running = new Set();
 
 process.on("exit", () => {
@@ -15,14 +14,23 @@ process.on("exit", () => {
   rmSync(temp, { recursive: true, force: true });
 });
 
-execFileSync("go", ["build", "-o", binary, "./cmd/app"], { cwd: root, stdio: "inherit" });
+// build builds the application in a folder, once, and returns its binary.
+const binaries = {};
+export function build(folder, env = {}) {
+  if (!binaries[folder]) {
+    const binary = join(temp, `app-${Object.keys(binaries).length}`);
+    execFileSync("go", ["build", "-o", binary, "./cmd/app"], { cwd: join(root, folder), env: { ...process.env, ...env }, stdio: "inherit" });
+    binaries[folder] = binary;
+  }
+  return binaries[folder];
+}
 
 // emptyFolder makes a folder that is deleted when the tests end.
 export const emptyFolder = () => mkdtempSync(join(temp, "empty-"));
 
-// serve starts the application in cwd, in development unless env says otherwise,
-// and resolves as soon as it has printed its address.
-export async function serve({ env = {}, cwd = root } = {}) {
+// serve starts an application in cwd, in development unless env says otherwise,
+// and resolves as soon as it has printed its address. It is Heroes unless binary is another.
+export async function serve({ env = {}, cwd = root, binary = build(".") } = {}) {
   const { PATH, HOME } = process.env; // and nothing else of this shell's environment
   const child = spawn(binary, { cwd, env: { PATH, HOME, GO_ENV: "development", PORT: "0", ...env } });
   running.add(child);
@@ -34,7 +42,7 @@ export async function serve({ env = {}, cwd = root } = {}) {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on("line", (line) => {
         lines.push(line);
-        const [, address] = line.match(/Heroes is at (http:[^\s"]+)/) ?? [];
+        const [, address] = line.match(/ is at (http:[^\s"]+)/) ?? [];
         if (address) resolve(address);
       });
     }

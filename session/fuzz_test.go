@@ -66,6 +66,9 @@ func FuzzContent(f *testing.F) {
 	f.Add(string(c.encode()))
 	c.idle, c.grace, c.verifier = forever, time.Second, verifierHash{1}
 	f.Add(string(c.encode()))
+	c.signedIn = signedIn{owner: "clark", age: time.Minute, note: "Firefox", transient: true, generation: mark{2}}
+	c.renewal = mark{3}
+	f.Add(string(c.encode()))
 	f.Fuzz(func(t *testing.T, plain string) {
 		c, err := decodeContent(plain)
 		if err != nil {
@@ -75,7 +78,9 @@ func FuzzContent(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again.id != c.id || again.verifier != c.verifier || again.values != c.values || again.grace != c.grace || again.idle != c.idle {
+		if again.id != c.id || again.verifier != c.verifier || again.values != c.values || again.grace != c.grace || again.idle != c.idle ||
+			again.owner != c.owner || again.age != c.age || again.note != c.note || again.transient != c.transient ||
+			again.renewal != c.renewal || again.generation != c.generation {
 			t.Fatalf("%+v, then %+v", c, again)
 		}
 	})

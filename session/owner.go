@@ -55,7 +55,7 @@ func UntilBrowserCloses() SignInOption {
 // password, calls SignIn, and then makes sure that the password has not changed meanwhile.
 //
 // If two requests of a browser sign in the same owner at once, as after a double click, the
-// second continues the session that the first began.
+// second continues the session that the first began. With sessions in cookies it may begin another.
 //
 // The errors are ErrTooMany if Options.KeepOldest is set, ErrUnavailable, ErrContended and
 // ErrTooLate.
@@ -75,6 +75,9 @@ func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string,
 			return v.err
 		}
 		v.signIn, v.others = in, mark{}
+		if v.brought == broughtReplaced && v.held.verifier == (verifierHash{}) { // nothing to continue
+			v.brought, v.held = broughtDead, held{}
+		}
 		if v.brought == broughtLive && v.held.owner != "" && v.held.owner != owner {
 			v.intent = wantEnd
 			clear(session.Values)

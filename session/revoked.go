@@ -107,9 +107,6 @@ func (k inCookie) valid(ctx context.Context, name string, h held) (held, Reason,
 
 // enter looks up the owner's generation, so that it ends this session, too, if it is replaced.
 func (k inCookie) enter(ctx context.Context, v *visit) (err error) {
-	if v.brought == broughtReplaced { // the browser's next cookie may not have arrived yet: begin a session of its own
-		v.brought = broughtDead
-	}
 	if k.options.Revoked != nil {
 		v.signIn.generation, _, err = k.loadGeneration(ctx, v.session.Name(), v.signIn.owner)
 	}

@@ -159,6 +159,104 @@ func Run(t *testing.T, b session.Backend) {
 		require.ErrorIs(t, b.Each(ctx, func(session.ID, []byte) error { return stop }), stop)
 	})
 
+	owned := func(t *testing.T, owner session.OwnerHash) map[session.ID]time.Duration {
+		t.Helper()
+		list, err := b.Owned(ctx, owner)
+		require.NoError(t, err)
+		all := map[session.ID]time.Duration{}
+		for _, e := range list {
+			all[e.ID] = e.Left
+		}
+		require.Len(t, all, len(list), "each is listed once")
+		return all
+	}
+
+	t.Run("the index lists each owner's sessions", func(t *testing.T) {
+		require.NoError(t, b.Clear(ctx))
+		one, two, shared := newOwner(), newOwner(), newKey()
+		require.Empty(t, owned(t, one))
+		require.NoError(t, b.RemoveOwned(ctx, one, shared), "there is none")
+		ids := []session.ID{newKey(), newKey(), shared, {}}
+		for range 2 { // a reply may be lost
+			for _, id := range ids {
+				require.NoError(t, b.AddOwned(ctx, one, id, later))
+			}
+		}
+		require.NoError(t, b.AddOwned(ctx, two, shared, later))
+		require.Len(t, owned(t, one), len(ids))
+		for id, left := range owned(t, one) {
+			require.Contains(t, ids, id)
+			require.InDelta(t, later.Seconds(), left.Seconds(), 2)
+		}
+		has := func(owner session.OwnerHash, id session.ID) bool {
+			there, err := b.HasOwned(ctx, owner, id)
+			require.NoError(t, err)
+			return there
+		}
+		require.True(t, has(one, shared))
+		require.False(t, has(one, newKey()))
+		require.False(t, has(two, ids[0]))
+		require.Nil(t, load(t, shared), "an entry is not a record")
+		require.Zero(t, count(t))
+		require.NoError(t, b.RemoveOwned(ctx, one, shared))
+		require.False(t, has(one, shared))
+		require.True(t, has(two, shared))
+		require.Len(t, owned(t, one), len(ids)-1)
+		require.NoError(t, b.Clear(ctx))
+		require.Empty(t, owned(t, one))
+		require.False(t, has(two, shared))
+	})
+
+	t.Run("an entry of the index expires by itself", func(t *testing.T) {
+		owner, brief, long := newOwner(), newKey(), newKey()
+		require.NoError(t, b.AddOwned(ctx, owner, long, 500*time.Millisecond))
+		require.NoError(t, b.AddOwned(ctx, owner, long, later))
+		require.NoError(t, b.AddOwned(ctx, owner, brief, 500*time.Millisecond))
+		require.Len(t, owned(t, owner), 2)
+		require.Eventually(t, func() bool { return len(owned(t, owner)) == 1 }, 5*time.Second, 50*time.Millisecond)
+		there, err := b.HasOwned(ctx, owner, brief)
+		require.NoError(t, err)
+		require.False(t, there)
+		require.Contains(t, owned(t, owner), long)
+		for n := 1; n > 0; {
+			n, err = b.Purge(ctx, 100)
+			require.NoError(t, err)
+		}
+		require.Contains(t, owned(t, owner), long)
+		require.NoError(t, b.AddOwned(ctx, owner, brief, later))
+		require.Len(t, owned(t, owner), 2)
+	})
+
+	t.Run("an owner can have many sessions, added and removed at once", func(t *testing.T) {
+		owner := newOwner()
+		var wait sync.WaitGroup
+		kept := make([][]session.ID, 8)
+		for i := range kept {
+			wait.Go(func() {
+				for n := range 150 {
+					id := newKey()
+					err := b.AddOwned(ctx, owner, id, later)
+					if n%3 == 0 {
+						err = errors.Join(err, b.RemoveOwned(ctx, owner, id))
+					} else {
+						kept[i] = append(kept[i], id)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wait.Wait()
+		all := owned(t, owner)
+		require.Len(t, all, 800)
+		for _, ids := range kept {
+			for _, id := range ids {
+				require.Contains(t, all, id)
+			}
+		}
+	})
+
 	t.Run("a purge deletes expired records, up to a limit", func(t *testing.T) {
 		require.NoError(t, b.Clear(ctx))
 		kept := newKey()
@@ -192,14 +290,25 @@ func Run(t *testing.T, b session.Backend) {
 		_, err = b.Swap(ended, newKey(), nil, newRecord(10), later)
 		require.Error(t, err)
 		require.Error(t, b.Put(ended, newKey(), newRecord(10), later))
+		require.Error(t, b.AddOwned(ended, newOwner(), newKey(), later))
+		require.Error(t, b.RemoveOwned(ended, newOwner(), newKey()))
+		_, err = b.HasOwned(ended, newOwner(), newKey())
+		require.Error(t, err)
+		_, err = b.Owned(ended, newOwner())
+		require.Error(t, err)
 		require.Error(t, b.Ping(ended))
 		require.NoError(t, b.Ping(ctx))
 	})
 }
 
-func newKey() (key session.ID) {
-	rand.Read(key[:])
-	return key
+func newKey() (id session.ID) {
+	rand.Read(id[:])
+	return id
+}
+
+func newOwner() (owner session.OwnerHash) {
+	rand.Read(owner[:])
+	return owner
 }
 
 func newRecord(size int) []byte {

@@ -40,6 +40,7 @@ func Races(t *testing.T, b, direct session.Backend) {
 		"11: an acknowledged end is one, whatever overlaps":            r.ends,
 		"13: a browser keeps every change that was acknowledged":       r.jar,
 		"11: a planted token is dead once Renew is acknowledged":       r.fixation,
+		"19: an owner's sessions are those that were not ended":        r.owners,
 	} {
 		t.Run(what, func(t *testing.T) {
 			r.t, r.answers = t, map[int]int{}

@@ -472,6 +472,8 @@ func Sessions(t *testing.T, b session.Backend) {
 	t.Run("13: 200 goroutines on 10 sessions lose no change", func(t *testing.T) {
 		crowd(t, open(t, b, session.Options{}), open(t, b, session.Options{}), 2*time.Second)
 	})
+
+	owners(t, b)
 }
 
 // crowd has 200 goroutines set and delete keys of their own in 10 sessions, at two
@@ -552,15 +554,30 @@ func crowd(t *testing.T, one, two *visitor, long time.Duration) {
 // counting counts the round trips.
 type counting struct {
 	session.Backend
-	loads, swaps atomic.Int64
+	loads, swaps, added, confirmed atomic.Int64
 }
 
-func (c *counting) Load(ctx context.Context, key session.ID) ([]byte, time.Time, time.Time, error) {
+// all returns the numbers so far, and starts over.
+func (c *counting) all() string {
+	return fmt.Sprintf("%d added, %d loads, %d swaps, %d confirmed", c.added.Swap(0), c.loads.Swap(0), c.swaps.Swap(0), c.confirmed.Swap(0))
+}
+
+func (c *counting) Load(ctx context.Context, id session.ID) ([]byte, time.Time, time.Time, error) {
 	c.loads.Add(1)
-	return c.Backend.Load(ctx, key)
+	return c.Backend.Load(ctx, id)
 }
 
-func (c *counting) Swap(ctx context.Context, key session.ID, old, next []byte, ttl time.Duration) (bool, error) {
+func (c *counting) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (bool, error) {
 	c.swaps.Add(1)
-	return c.Backend.Swap(ctx, key, old, next, ttl)
+	return c.Backend.Swap(ctx, id, old, next, ttl)
+}
+
+func (c *counting) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
+	c.added.Add(1)
+	return c.Backend.AddOwned(ctx, owner, id, ttl)
+}
+
+func (c *counting) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
+	c.confirmed.Add(1)
+	return c.Backend.HasOwned(ctx, owner, id)
 }

@@ -569,7 +569,7 @@ CREATE INDEX "visits_expires_at" ON "app"."visits" (expires_at);
 CREATE INDEX "main"."visits_expires_at" ON "visits" (expires_at);
 `, "DROP TABLE \"main\".\"visits\";\n"},
 		{"mysql", "", "CREATE TABLE `sessions` (" + `
-  id varbinary(16) NOT NULL PRIMARY KEY,
+  id varbinary(32) NOT NULL PRIMARY KEY,
   record longblob NOT NULL,
   expires_at bigint NOT NULL,
 ` + "  INDEX `sessions_expires_at` (expires_at)\n) ENGINE=InnoDB;\n", "DROP TABLE `sessions`;\n"},
