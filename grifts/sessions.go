@@ -2,7 +2,10 @@ package grifts
 
 import (
 	"errors"
+	"flag"
 	"fmt"
+	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,8 +19,8 @@ import (
 
 func init() {
 	add("sessions:count", "Print how many sessions are on the server", sessions(count))
-	add("sessions:list", "Print each session's ID, age, last use and size", sessions(list))
-	add("sessions:revoke", "End the sessions with these IDs, or all", sessions(revoke))
+	add("sessions:list", "Print each session, or an owner's: --owner NAME", sessions(list))
+	add("sessions:revoke", "End the sessions with these IDs, all, or an owner's: --owner NAME", sessions(revoke))
 	add("sessions:purge", "Delete expired sessions", sessions(purge))
 }
 
@@ -55,15 +58,53 @@ func count(c *grift.Context, store *session.Store, name string) error {
 	return err
 }
 
-func list(c *grift.Context, store *session.Store, name string) error {
-	const format = "%-32s  %12s  %12s  %8s\n"
-	fmt.Printf(format, "ID", "AGE", "LAST USE", "BYTES")
-	unreadable, err := store.Each(c, name, func(e session.Entry) error {
-		fmt.Printf(format, e.ID, ago(e.Created), ago(e.LastUse), fmt.Sprint(e.Size))
-		return nil
+// ownerOf returns the value of --owner, or "", and the arguments that remain.
+func ownerOf(c *grift.Context) (owner string, rest []string, err error) {
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the error says it
+	flags.StringVar(&owner, "owner", "", "")
+	if err := flags.Parse(c.Args); err != nil {
+		return "", nil, fmt.Errorf("%w: the only option is --owner NAME", err)
+	}
+	flags.Visit(func(*flag.Flag) {
+		if owner == "" {
+			err = errors.New("--owner needs a name")
+		}
 	})
-	if err == nil {
-		report(unreadable)
+	return owner, flags.Args(), err
+}
+
+func list(c *grift.Context, store *session.Store, name string) error {
+	owner, rest, err := ownerOf(c)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("unexpected %q: use sessions:list, or sessions:list --owner NAME", rest[0])
+	}
+	if err != nil {
+		return err
+	}
+	const format = "%-32s  %12s  %12s  %12s  %8s  %s\n"
+	fmt.Printf(format, "ID", "AGE", "LAST USE", "SIGNED IN", "BYTES", "OWNER AND NOTE")
+	show := func(e session.Entry) error {
+		signedIn, about := "", ""
+		if e.Owner != "" {
+			signedIn, about = ago(e.Authenticated), strconv.Quote(e.Owner)
+		}
+		if e.Note != "" {
+			about += " " + strconv.Quote(e.Note)
+		}
+		fmt.Printf(format, e.ID, ago(e.Created), ago(e.LastUse), signedIn, fmt.Sprint(e.Size), about)
+		return nil
+	}
+	if owner == "" {
+		unreadable, err := store.Each(c, name, show)
+		if err == nil {
+			report(unreadable)
+		}
+		return err
+	}
+	entries, err := store.Sessions(c, name, owner)
+	for _, e := range entries {
+		_ = show(e)
 	}
 	return err
 }
@@ -80,10 +121,21 @@ func ago(t time.Time) string {
 }
 
 func revoke(c *grift.Context, store *session.Store, name string) error {
+	owner, ids, err := ownerOf(c)
 	switch {
-	case len(c.Args) == 0:
-		return errors.New("name the IDs that sessions:list prints, or: all")
-	case c.Args[0] == "all":
+	case err != nil:
+		return err
+	case owner != "" && len(ids) > 0:
+		return errors.New("name IDs or an owner, not both")
+	case owner != "":
+		n, err := store.RevokeOwner(c, name, owner)
+		if err == nil {
+			fmt.Println(n, "sessions are ended")
+		}
+		return err
+	case len(ids) == 0:
+		return errors.New("name the IDs that sessions:list prints, --owner NAME, or: all")
+	case ids[0] == "all":
 		err := store.RevokeAll(c)
 		if err == nil {
 			fmt.Println("all sessions are ended")
@@ -91,7 +143,7 @@ func revoke(c *grift.Context, store *session.Store, name string) error {
 		return err
 	}
 	var unknown []string
-	for _, id := range c.Args {
+	for _, id := range ids {
 		ended, err := store.Revoke(c, name, id)
 		if err != nil {
 			return err

@@ -22,16 +22,17 @@
 //     timeouts were changed.
 //  3. A response sets the session's cookie at most once, however the program gets, makes and
 //     saves its sessions (RFC 6265, section 4.1.1). Two Stores need different cookie names.
-//  4. An emptied session removes the cookie, with the attributes it was set with. An
-//     application that changes a session's gorilla Options must do so in every request.
+//  4. An emptied session removes the cookie, with the attributes it was set with. A session that
+//     somebody has signed in to is not empty without values: SignOut ends it. An application that
+//     changes a session's gorilla Options must do so in every request.
 //  5. A cookie that was tampered with, sealed under an unknown secret or for another name,
 //     expired or foreign is an empty session: no error, no panic, and none of it in a log.
 //  6. The newest secret seals and every listed one opens. What an older one sealed is sealed
 //     again in the next response.
 //  7. Sealing is authenticated encryption that stays safe with random nonces.
 //  8. The idle timeout and the absolute lifetime are sealed with the session and enforced by
-//     the server. The lifetime counts from the start of the session; Renew does not restart
-//     it, so nobody can keep a copied cookie alive forever.
+//     the server. The lifetime counts from the start of the session or the last SignIn. Renew
+//     does not restart it, so nobody can keep a copied cookie alive forever.
 //  9. Values keep their Go types: string, []byte, bool, all ints, uints and floats, time.Time,
 //     types passed to Register, and slices and string-keyed maps of these, of each other and of
 //     any. Another type is a *TypeError of Save, and nothing is written.
@@ -56,6 +57,14 @@
 //     first byte cuts the connection; if the response was complete, only an event reports it.
 //  17. A change inside a slice or a map is a change.
 //  18. Every refused cookie gets the same answer, and base64 is decoded strictly.
+//  19. SignIn renews the session and records its owner, sealed; a backend stores a keyed hash of
+//     the owner. Once RevokeOwner, RevokeOthers or RevokeOwned is acknowledged, none of the
+//     sessions that it was to end opens, in any process. Nor is a session saved whose SignIn had
+//     returned when RevokeOwner or RevokeOthers was called.
+//  20. With MaxPerOwner, an owner never has more sessions than that, however many sign-ins are
+//     acknowledged at once. All processes need the same secrets and the same limit for it.
+//  21. With Options.Revoked, Renew, Destroy, Revoke, RevokeOwner and RevokeOthers end copies of
+//     cookies, too, once they are acknowledged. An old copy cannot end the visitor's session.
 //
 // # Cookie or server
 //
@@ -63,7 +72,8 @@
 // application, but the server remembers nothing: anyone who copies a cookie can use it until it
 // expires, even after Renew or Destroy (OWASP ASVS 5.0, 7.4.1 asks for more). If two responses
 // overlap, the later one wins with all of its values. A short IdleTimeout limits how long a copy
-// works; new secrets end every session at once.
+// works; new secrets end every session at once. With Options.Revoked the server remembers what was
+// ended, and only that, at the price of a round trip per page. It still cannot list the sessions.
 //
 // With a Backend the cookie contains a token and the backend keeps one sealed record per
 // session. Saving replaces the record that was read with its successor, in one atomic step; if
@@ -76,6 +86,32 @@
 // answered with 409. Signing out ends the session. After Grace, the token is treated like an
 // unknown one. If the response to a renewal never reaches the browser, that browser has lost
 // the session.
+//
+// # Owners
+//
+// SignIn says whose session it is, and SignOut ends it:
+//
+//	err := store.SignIn(r, s, user.ID, session.Note("Firefox on Linux"), session.KeepFor(30*24*time.Hour))
+//
+// With a Backend, Sessions lists an owner's sessions, RevokeOwned ends one of them, RevokeOthers all
+// but the visitor's own, such as after a change of the password, and RevokeOwner all. Fresh and
+// RequireSignIn ask for the password again before something dangerous. The backend keeps an index
+// for that. It costs two round trips more to sign in, and one more to sign out; a page costs
+// nothing more.
+//
+// SignIn adds the session to the index when it is called. Saving writes the record and then confirms
+// that the session is still in the index, before the cookie is sent. Ending an owner's sessions puts
+// an end mark in the place of each record and then removes the session from the index. So whatever
+// overlaps, one of the two notices the other. If a process dies in between, the index contains a
+// session that there is not, which is dropped a minute later, but never lacks one that there is.
+//
+// The index stands under the owner's hash under every secret in the list. A process that does not
+// have the newest secret yet finds the sessions, too.
+//
+// Without a Backend the server does not know the sessions: Sessions returns an empty list and
+// ErrNoBackend.
+//
+// # Durability
 //
 // Sessions are as durable as the backend. A database that loses acknowledged writes can bring
 // back a session that had ended, and so can a row restored from a backup.
@@ -106,9 +142,9 @@
 //
 // The cipher is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), under a key of 32 bytes that
 // HKDF-SHA-256 (RFC 5869) derives from a secret, without salt and with the info "session v1
-// XChaCha20-Poly1305". The additional data are the kind (1: cookie, 2: record, 3: end mark), the
-// version, the cookie's name, a NUL and, on a server, the ID. An end mark seals nothing. The
-// others seal
+// XChaCha20-Poly1305". The additional data are the kind (1: cookie, 2: record, 3: end mark, 4: the
+// sessions that MaxPerOwner counts), the version, the cookie's name, a NUL and, on a server, the ID. An
+// end mark seals nothing, and kind 4 seals IDs, the oldest sign-in first. The others seal
 //
 //	16 bytes  the ID
 //	uvarint   when the session began, Unix time in milliseconds
@@ -117,10 +153,14 @@
 //	uvarint   of the idle timeout; 0: never
 //	fields    a tag, a length and bytes each: 1 the SHA-256 of the verifier, 2 milliseconds left
 //	          of the grace window, 3 when the lifetime ends by the backend's clock, Unix time in
-//	          milliseconds; tag 0 ends them
+//	          milliseconds, 4 the owner, 5 milliseconds since the sign-in, 6 the note, 7 nothing: the
+//	          cookie lasts until the browser closes, 8 the renewal mark and 9 the owner's generation,
+//	          with Options.Revoked; tag 0 ends them
 //	values    in the encoding of package internal/values
 //
 // A cookie's value is that in base64url (RFC 4648, section 5) without padding, or a token: a
 // selector of 16 bytes and a verifier of 32, both random. The session's ID is the start of the
-// selector's SHA-256. The format may change until the first release.
+// selector's SHA-256. An owner's hash is the start of the HMAC-SHA-256 of the cookie's name, a NUL and the
+// owner, under a key of 32 bytes derived in the same way with the info "session v1 owner". The format
+// may change until the first release.
 package session

@@ -10,7 +10,7 @@ type EventKind string
 
 const (
 	Created   EventKind = "created"   // a session began
-	SignedIn  EventKind = "signed in" // its owner signed in, and it has a new token
+	SignedIn  EventKind = "signed_in" // its owner signed in, and it has a new token
 	Renewed   EventKind = "renewed"   // it has a new token
 	Destroyed EventKind = "destroyed" // it was ended, or emptied
 	Rejected  EventKind = "rejected"  // a cookie did not open a session; see Reason

@@ -136,7 +136,10 @@ const returnTo = "return_to"
 // SignInURL returns the URL of the page signIn with what ReturnTo needs to lead back to r: to its
 // page or, as no redirect repeats a form, to the page that the form was on.
 func SignInURL(r *http.Request, signIn string) string {
-	back := r.URL.RequestURI()
+	back := r.RequestURI
+	if !strings.HasPrefix(back, "/") { // a request that no server has read, or that names a host
+		back = r.URL.RequestURI()
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		back = "/"
 		if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host {

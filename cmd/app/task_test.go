@@ -4,13 +4,17 @@ package main
 
 import (
 	"errors"
+	"net/http/httptest"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 
 	"heroes/session"
+	"heroes/session/boltstore"
+	"heroes/session/sessiontest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -68,6 +72,41 @@ func endSessions(t *testing.T, s setting) {
 	require.NoError(t, p.end(t, syscall.SIGTERM))
 	out, _ = s.run(t, "task", "sessions:count")
 	require.Equal(t, "0\n", out, "without a server")
+}
+
+func Test_Tasks_list_and_end_an_owners_sessions(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sessions.db")
+	secret := session.NewSecret()
+	s := newSetting(t, "GO_ENV=production", "SESSION_STORE=file", "SESSION_FILE="+file)
+	s.env = append(s.env, "SESSION_SECRET="+secret)
+	backend, err := boltstore.Open(file)
+	require.NoError(t, err)
+	store, err := session.New([][]byte{[]byte(secret)}, session.Options{Backend: backend})
+	require.NoError(t, err)
+	for _, owner := range []string{"clark", "bruce", "clark"} {
+		require.NoError(t, sessiontest.SignIn(store, httptest.NewRequest("GET", "/", nil), "__Host-heroes_session", owner, session.Note(owner+"'s phone")))
+	}
+	require.NoError(t, store.Close())
+
+	out, status := s.run(t, "task", "sessions:list", "--owner", "clark")
+	require.Zero(t, status, out)
+	require.Equal(t, 2, strings.Count(out, `"clark" "clark's phone"`), out)
+	require.NotContains(t, out, "bruce")
+	out, _ = s.run(t, "task", "sessions:list")
+	require.Contains(t, out, `"bruce"`)
+	out, status = s.run(t, "task", "sessions:revoke", "--owner=clark")
+	require.Zero(t, status)
+	require.Equal(t, "2 sessions are ended\n", out)
+	out, _ = s.run(t, "task", "sessions:revoke", "--owner", "clark")
+	require.Equal(t, "0 sessions are ended\n", out)
+	out, _ = s.run(t, "task", "sessions:count")
+	require.Equal(t, "1\n", out)
+	for _, wrong := range [][]string{{"list", "--owner"}, {"list", "--owner="}, {"list", "--user", "x"}, {"list", "clark"}, {"revoke", "--owner", "clark", "all"}, {"revoke"}} {
+		out, status := s.run(t, append([]string{"task", "sessions:" + wrong[0]}, wrong[1:]...)...)
+		require.Equal(t, 1, status, out)
+		require.Equal(t, 1, strings.Count(out, "\n"), out)
+		require.Contains(t, out, "owner")
+	}
 }
 
 func Test_Tasks_need_nothing_that_they_do_not_use(t *testing.T) {

@@ -24,6 +24,7 @@ import (
 	"github.com/gobuffalo/buffalo/render"
 	"github.com/gobuffalo/envy"
 	"github.com/gobuffalo/httptest"
+	"github.com/gofrs/uuid"
 	"github.com/gorilla/websocket"
 	"github.com/markbates/goth"
 	"github.com/markbates/goth/gothic"
@@ -49,7 +50,7 @@ func SignIn(c buffalo.Context) error {
 	if err != nil {
 		return c.Error(http.StatusUnauthorized, err)
 	}
-	if err := buffalosession.Renew(c); err != nil {
+	if err := buffalosession.SignIn(c, user.ID.String()); err != nil {
 		return err
 	}
 	c.Session().Set("current_user_id", user.ID)
@@ -57,7 +58,7 @@ func SignIn(c buffalo.Context) error {
 }
 
 func SignOut(c buffalo.Context) error {
-	if err := buffalosession.Destroy(c); err != nil {
+	if err := buffalosession.SignOut(c); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/")
@@ -68,7 +69,7 @@ func AuthCallback(c buffalo.Context) error {
 	if err != nil {
 		return c.Error(http.StatusUnauthorized, err)
 	}
-	if err := buffalosession.Renew(c); err != nil {
+	if err := buffalosession.SignIn(c, account.UserID); err != nil {
 		return err
 	}
 	c.Session().Set("current_user_id", account.UserID)
@@ -144,13 +145,18 @@ var r = render.New(render.Options{TemplatesFS: fstest.MapFS{
 	"errors/layout.plush.html": {Data: []byte("<main><%= yield %></main>")},
 }})
 
-type user struct{ ID string }
+type user struct{ ID uuid.UUID }
 
-func userOf(c buffalo.Context) (user, error) { return user{c.Param("name")}, nil }
+func userOf(c buffalo.Context) (user, error) { return user{idOf(c.Param("name"))}, nil }
+
+func idOf(name string) uuid.UUID { return uuid.NewV5(uuid.NamespaceOID, name) }
 
 func hello(c buffalo.Context) error {
-	id, _ := c.Session().Get("current_user_id").(string)
-	return c.Render(http.StatusOK, render.String("hello "+id))
+	text := "hello " + buffalosession.Owner(c)
+	if id, ok := c.Session().Get("current_user_id").(uuid.UUID); ok {
+		text = "hello user " + id.String()
+	}
+	return c.Render(http.StatusOK, render.String(text))
 }
 
 // open returns an application with the guide's handlers.
@@ -192,8 +198,12 @@ func Test_sign_in_and_sign_out(t *testing.T) {
 	app, _ := open(t)
 	browser := httptest.New(sessiontest.Browser(app))
 	require.Equal(t, http.StatusSeeOther, browser.HTML("/sign-in").Post(url.Values{"name": {"clark"}}).Code)
-	require.Equal(t, "hello clark", browser.HTML("/").Get().Body.String())
-	require.Equal(t, "hello clark", browser.HTML("/").Get().Body.String(), "a response without a cookie changes nothing")
+	clark := idOf("clark").String()
+	require.Equal(t, "hello user "+clark, browser.HTML("/").Get().Body.String())
+	require.Equal(t, "hello user "+clark, browser.HTML("/").Get().Body.String(), "a response without a cookie changes nothing")
+	list, err := store.Sessions(t.Context(), sessionName(), clark)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
 	require.Equal(t, http.StatusSeeOther, browser.HTML("/sign-out").Post(url.Values{}).Code)
 	require.Equal(t, "hello ", browser.HTML("/").Get().Body.String())
 }

@@ -383,6 +383,25 @@ func owners(t *testing.T, b session.Backend) {
 		require.Equal(t, "clark", three.owner())
 	})
 
+	t.Run("20: a sign-in counts before it is saved", func(t *testing.T) {
+		for _, keep := range []bool{false, true} {
+			one, two := begin(t, b, session.Options{MaxPerOwner: 1, KeepOldest: keep}), open(t, b, session.Options{MaxPerOwner: 1, KeepOldest: keep})
+			res := one.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				require.NoError(t, one.store.SignIn(r, s, "clark"))
+				two.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+					err := two.store.SignIn(r, s, "clark")
+					require.Equal(t, keep, errors.Is(err, session.ErrTooMany))
+					if keep {
+						require.NoError(t, two.store.Destroy(r, s))
+					}
+				})
+			})
+			require.Equal(t, keep, res.StatusCode == http.StatusOK)
+			require.Len(t, two.listed("clark"), 1)
+			require.Equal(t, keep, one.owner() != "")
+		}
+	})
+
 	for _, keep := range []bool{false, true} {
 		t.Run(fmt.Sprintf("20: of 50 sign-ins at once three are left (the oldest: %t)", keep), func(t *testing.T) {
 			for range max(1, rounds()/25) {

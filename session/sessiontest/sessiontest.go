@@ -10,23 +10,42 @@ import (
 	"time"
 
 	"heroes/session"
+
+	"github.com/gorilla/sessions"
 )
 
 // Put sets values in the session of r's cookie of that name, and gives r the cookie that a
 // browser would have afterwards. A nil value deletes its key. The errors are those of Save.
 func Put(store *session.Store, r *http.Request, name string, values map[string]any) error {
+	return change(store, r, name, func(_ *http.Request, s *sessions.Session) error {
+		for key, value := range values {
+			s.Values[key] = value
+			if value == nil {
+				delete(s.Values, key)
+			}
+		}
+		return nil
+	})
+}
+
+// SignIn signs an owner in to the session of r's cookie of that name, and gives r the cookie that
+// a browser would have afterwards. The errors are those of Store.SignIn and Save.
+func SignIn(store *session.Store, r *http.Request, name, owner string, options ...session.SignInOption) error {
+	return change(store, r, name, func(visit *http.Request, s *sessions.Session) error {
+		return store.SignIn(visit, s, owner, options...)
+	})
+}
+
+func change(store *session.Store, r *http.Request, name string, f func(*http.Request, *sessions.Session) error) error {
 	visit, w := r.Clone(context.Background()), httptest.NewRecorder()
 	s, err := store.Get(visit, name)
+	if err == nil {
+		err = f(visit, s)
+	}
+	if err == nil {
+		err = store.Save(visit, w, s)
+	}
 	if err != nil {
-		return err
-	}
-	for key, value := range values {
-		s.Values[key] = value
-		if value == nil {
-			delete(s.Values, key)
-		}
-	}
-	if err := store.Save(visit, w, s); err != nil {
 		return err
 	}
 	set := w.Result().Cookies()

@@ -41,6 +41,19 @@ func Test_values_are_put_into_a_request_and_read_from_its_response(t *testing.T)
 	require.Error(t, sessiontest.Put(store, r, "s", map[string]any{"x": struct{}{}}))
 }
 
+func Test_an_owner_is_signed_in_to_a_request(t *testing.T) {
+	store, err := session.New([][]byte{[]byte(session.NewSecret())}, session.Options{})
+	require.NoError(t, err)
+	r := httptest.NewRequest("GET", "/", nil)
+	require.NoError(t, sessiontest.Put(store, r, "s", map[string]any{"cart": "cape"}))
+	require.NoError(t, sessiontest.SignIn(store, r, "s", "clark"))
+	s, err := store.Get(r, "s")
+	require.NoError(t, err)
+	require.Equal(t, "clark", store.Owner(r, s))
+	require.Equal(t, session.View{"cart": "cape"}, session.ViewOf(s))
+	require.Error(t, sessiontest.SignIn(store, r, "s", ""))
+}
+
 func Test_a_Browser_keeps_cookies_between_requests(t *testing.T) {
 	browser := sessiontest.Browser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, line := range r.URL.Query()["set"] {
