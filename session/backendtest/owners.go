@@ -73,7 +73,9 @@ func owners(t *testing.T, b session.Backend) {
 		v := begin(t, b, session.Options{})
 		v.signIn("clark")
 		copied := *v
-		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) { require.NoError(t, v.store.SignOut(r, s)) })
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.SignOut(r, s))
+		})
 		require.Empty(t, copied.owner())
 		require.Empty(t, v.listed("clark"))
 	})
@@ -249,6 +251,28 @@ func owners(t *testing.T, b session.Backend) {
 		require.Empty(t, broken.entries())
 	})
 
+	t.Run("19: a session that has ended leaves the index", func(t *testing.T) {
+		for what, end := range map[string]func(v *visitor) error{
+			"SignOut": func(v *visitor) error { destroy(v); return nil },
+			"Revoke":  func(v *visitor) error { _, err := v.store.Revoke(t.Context(), name, v.info().ID); return err },
+			"RevokeOwned": func(v *visitor) error {
+				_, err := v.store.RevokeOwned(t.Context(), name, "clark", v.info().ID)
+				return err
+			},
+			"RevokeOwner": func(v *visitor) error { _, err := v.store.RevokeOwner(t.Context(), name, "clark"); return err },
+			"another":     func(v *visitor) error { v.signIn("bruce"); return nil },
+		} {
+			noted := &failing{Backend: b}
+			v := begin(t, noted, session.Options{})
+			v.signIn("clark")
+			owner := noted.owner
+			require.Len(t, noted.entries(), 1)
+			require.NoError(t, end(v))
+			noted.owner = owner
+			require.Empty(t, noted.entries(), what)
+		}
+	})
+
 	t.Run("19: the owner of a session is found under every secret", func(t *testing.T) {
 		before := begin(t, b, session.Options{}, oldSecret)
 		during := open(t, b, session.Options{}, newSecret, oldSecret)
@@ -381,6 +405,10 @@ func owners(t *testing.T, b session.Backend) {
 		destroy(one)
 		require.NoError(t, try())
 		require.Equal(t, "clark", three.owner())
+
+		fewer := three.at(open(t, b, session.Options{MaxPerOwner: 1, KeepOldest: true}))
+		require.Equal(t, http.StatusOK, fewer.signIn("clark").StatusCode, "even if there are too many by now")
+		require.Len(t, fewer.listed("clark"), 2)
 	})
 
 	t.Run("20: a sign-in counts before it is saved", func(t *testing.T) {
@@ -528,11 +556,15 @@ func revoked(t *testing.T, b session.Backend) {
 
 	t.Run("21: a copy of a cookie ends with the session", func(t *testing.T) {
 		for what, end := range map[string]func(v *visitor){
-			"Destroy":  func(v *visitor) { destroy(v) },
-			"Renew":    func(v *visitor) { renew(v) },
-			"SignIn":   func(v *visitor) { v.signIn("clark") },
-			"emptying": func(v *visitor) { v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) { clear(s.Values) }) },
-			"MaxAge":   func(v *visitor) { v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) { s.Options.MaxAge = -1 }) },
+			"Destroy": func(v *visitor) { destroy(v) },
+			"Renew":   func(v *visitor) { renew(v) },
+			"SignIn":  func(v *visitor) { v.signIn("clark") },
+			"emptying": func(v *visitor) {
+				v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) { clear(s.Values) })
+			},
+			"MaxAge": func(v *visitor) {
+				v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) { s.Options.MaxAge = -1 })
+			},
 			"Revoke": func(v *visitor) {
 				_, err := v.store.Revoke(t.Context(), name, v.info().ID)
 				require.NoError(t, err)
