@@ -45,9 +45,9 @@ func AccountsDelete(c buffalo.Context) error {
 	return c.Render(http.StatusOK, r.HTML("accounts/delete.html"))
 }
 
-// AccountsDestroy deletes the account and ends all its sessions, in this order: somebody who signs in
-// at this moment either finds no account any more, in signIn, or is among those whose session ends.
-// If ending them fails, loadAccount does not let them in.
+// AccountsDestroy deletes the account and then ends all its sessions. In this order, a sign-in that
+// happens at the same time finds no account any more, in signIn, or its session ends. If ending the
+// sessions fails, loadAccount signs them out one by one.
 func (h handlers) AccountsDestroy(c buffalo.Context) error {
 	owner := buffalosession.Owner(c)
 	if err := h.accounts.Delete(owner); err != nil && !errors.Is(err, models.ErrUnknown) {

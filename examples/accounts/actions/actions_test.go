@@ -304,8 +304,8 @@ func Test_an_address_that_leads_elsewhere_is_not_followed(t *testing.T) {
 		s.leads(s.browser(firefox).post("/sign-in", "email", ann, "password", password, "return_to", to), "/")
 	}
 	b := s.browser(firefox)
-	s.leads(b.get("/account/password?a=b"), "/sign-in?return_to="+url.QueryEscape("/account/password/?a=b"))
-	s.leads(b.post("/sign-in", "email", ann, "password", password, "return_to", "/account/password/?a=b"), "/account/password/?a=b")
+	s.leads(b.get("/account/password?a=b"), "/sign-in?return_to="+url.QueryEscape("/account/password?a=b"))
+	s.leads(b.post("/sign-in", "email", ann, "password", password, "return_to", "/account/password?a=b"), "/account/password?a=b")
 }
 
 func Test_a_device_ends_another_which_is_out_at_its_next_request(t *testing.T) {
@@ -367,7 +367,7 @@ func Test_a_stale_sign_in_has_to_be_confirmed_and_leads_back(t *testing.T) {
 	b := s.signUp(ann)
 	b.signedIn(true)
 	for _, path := range []string{"/account/password", "/account/delete"} {
-		s.leads(b.get(path), "/sign-in?return_to="+url.QueryEscape(path+"/"))
+		s.leads(b.get(path), "/sign-in?return_to="+url.QueryEscape(path))
 		s.leads(b.post(path, "password", "other horse"), "/sign-in?return_to="+url.QueryEscape(path)) // the page of the form
 	}
 	p := b.get("/sign-in?return_to=/account/password")

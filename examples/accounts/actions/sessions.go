@@ -57,8 +57,8 @@ func (h handlers) signIn(c buffalo.Context, account models.Account, remember boo
 	}
 	chosen.Set(c.Session().Session, remember)
 
-	// Whoever changes the password stores the new one and then ends the other sessions. From SignIn
-	// on, this session is among them. If it came too late to be, the new password is stored by now.
+	// PasswordsUpdate stores the new password and then ends the other sessions. From SignIn on, it
+	// ends this one, too. If it was earlier than that, the new password is stored by now.
 	latest, err := h.accounts.Find(account.ID)
 	if err == nil && latest.Password.Same(account.Password) {
 		return nil
