@@ -16,7 +16,7 @@ var ErrNoBackend = errors.New("session: the sessions are in the visitors' cookie
 type Entry struct {
 	ID            string    // as in Info
 	Created       time.Time // when it began
-	LastUse       time.Time // when it was last used, exact to half of the idle timeout
+	LastUse       time.Time // when it was last used, exact to an hour, or to half of a shorter idle timeout
 	Size          int       // bytes of its record
 	Owner         string    // who is signed in; "" for nobody
 	Authenticated time.Time // when the owner signed in; zero for nobody

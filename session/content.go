@@ -34,6 +34,7 @@ type signedIn struct {
 	age        time.Duration // how long ago it was, rounded up
 	when       time.Time     // it was; for display
 	note       string        // of the application
+	keep       time.Duration // how long the session is to last; 0: as long as the options allow
 	transient  bool          // the cookie is to last until the browser closes
 	generation mark          // of the owner's sessions; only if Options.Revoked can end the cookie
 }
@@ -74,6 +75,7 @@ const (
 	fieldTransient
 	fieldRenewal
 	fieldGeneration
+	fieldKeep
 )
 
 // maxContent is more than a content needs besides its values, its owner and its note.
@@ -105,6 +107,7 @@ func (c content) encode() []byte {
 	}
 	b = appendMark(b, fieldRenewal, c.renewal)
 	b = appendMark(b, fieldGeneration, c.generation)
+	b = appendNumber(b, fieldKeep, c.keep.Milliseconds())
 	return append(append(b, fieldEnd), c.values...)
 }
 
@@ -167,6 +170,8 @@ func decodeContent(plain string) (c content, err error) {
 			copy(c.renewal[:], field.Rest)
 		case fieldGeneration:
 			copy(c.generation[:], field.Rest)
+		case fieldKeep:
+			c.keep = readDuration(&field)
 		}
 	}
 	if c.owner != "" {

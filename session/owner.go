@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,70 +22,121 @@ type SignInOption func(*signIn)
 // A signIn is what SignIn asked for.
 type signIn struct {
 	signedIn
-	keep time.Duration
+	noted  bool // an option says what to note
+	lasts  bool // an option says how long the session lasts
+	verify func() error
+	err    error // what is wrong with an option
 }
 
 // Note adds a note of the application's own, which Store.Sessions returns: a browser and a
 // place, for example. It is sealed with the session and has at most MaxOwner bytes.
 func Note(text string) SignInOption {
-	return func(in *signIn) { in.note = text }
+	return func(in *signIn) { in.note, in.noted = text, true }
 }
 
-// KeepFor has the session end after d, however busy it is, if Options.Lifetime does not end it
-// earlier. Options.IdleTimeout applies as well. For "remember me", set both to the longest time
-// that a visitor may choose, and pass less, or UntilBrowserCloses, for the others.
+// KeepFor has the session end after d, at least a second, however busy it is, if Options.Lifetime does
+// not end it earlier. Options.IdleTimeout applies as well. For "remember me", set both to the longest
+// time that a visitor may choose, and pass less, or UntilBrowserCloses, for the others.
 func KeepFor(d time.Duration) SignInOption {
-	return func(in *signIn) { in.keep = min(in.keep, d) }
+	return func(in *signIn) {
+		if in.keep, in.lasts = d, true; d < time.Second {
+			in.err = errors.New("session: KeepFor needs at least a second: for a session that lasts until the browser closes, use UntilBrowserCloses")
+		}
+	}
 }
 
 // UntilBrowserCloses has the browser forget the session when it closes. Most browsers can be set
 // to continue where they were closed, and then they do not forget it; KeepFor and
 // Options.IdleTimeout do not depend on the browser.
 func UntilBrowserCloses() SignInOption {
-	return func(in *signIn) { in.transient = true }
+	return func(in *signIn) { in.transient, in.lasts = true, true }
+}
+
+// Verify has SignIn call f in the end, and sign nobody in if f returns an error, which SignIn then
+// returns. From before f is called, RevokeOwner and RevokeOthers end this session, too. So if f makes
+// sure that the password that was checked is still the owner's, a change of the password that ends
+// all other sessions leaves none that was signed in with the old one.
+func Verify(f func() error) SignInOption {
+	return func(in *signIn) { in.verify = f }
 }
 
 // SignIn records in the session who has proved to be its owner: a user's ID, for example, of at
 // most MaxOwner bytes. The session's token is replaced, as by Renew, and its lifetime begins
 // again. The values stay, unless another owner was signed in: then a new session begins, and
-// SignIn removes them. All that takes effect when the session is saved.
+// SignIn removes them. All that takes effect when the session is saved. If the same owner signs in
+// again, the note and how long the session is kept stay as they are, unless an option says otherwise.
 //
-// When SignIn returns nil, the server already knows that the session is about to be the owner's.
-// If RevokeOwner or RevokeOthers ends the owner's sessions from then on, this session ends, too,
-// or is not saved, which is answered with 409. So a handler can leave no gap: it checks the
-// password, calls SignIn, and then makes sure that the password has not changed meanwhile.
+// If RevokeOwner or RevokeOthers is called after SignIn has returned, it ends this session as well, even
+// if it has not been saved yet. Saving is then answered with 409. See Verify.
 //
 // If two requests of a browser sign in the same owner at once, as after a double click, the
 // second continues the session that the first began. With sessions in cookies it may begin another.
 //
-// The errors are ErrTooMany if Options.KeepOldest is set, ErrUnavailable, ErrContended and
-// ErrTooLate.
+// The errors are ErrTooMany if Options.KeepOldest is set, ErrUnavailable, ErrContended, ErrTooLate and
+// what Verify returns. After an error nobody has signed in, and the session is as it was before.
 func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string, options ...SignInOption) error {
-	in := &signIn{signedIn: signedIn{owner: owner}, keep: s.options.Lifetime}
+	in := &signIn{signedIn: signedIn{owner: owner}}
 	for _, option := range options {
 		option(in)
 	}
-	switch {
-	case owner == "" || len(owner) > MaxOwner || len(in.note) > MaxOwner:
+	if owner == "" || len(owner) > MaxOwner || len(in.note) > MaxOwner {
 		return fmt.Errorf("session: an owner has 1 to %d bytes, and a note at most %[1]d: an owner of %d bytes and a note of %d were passed to SignIn", MaxOwner, len(owner), len(in.note))
-	case in.keep < time.Second:
-		return errors.New("session: KeepFor needs at least a second: for a session that lasts until the browser closes, use UntilBrowserCloses")
 	}
-	return s.change(r, session, func(v *visit) error {
+	if in.err != nil {
+		return in.err
+	}
+	undo := func(context.Context) {}
+	err := s.change(r, session, func(v *visit) error {
 		if v.err != nil {
 			return v.err
 		}
-		v.signIn, v.others = in, mark{}
-		if v.brought == broughtReplaced && v.held.verifier == (verifierHash{}) { // nothing to continue
-			v.brought, v.held = broughtDead, held{}
-		}
-		if v.brought == broughtLive && v.held.owner != "" && v.held.owner != owner {
-			v.intent = wantEnd
-			clear(session.Values)
-		}
-		v.intent = max(v.intent, wantRenew)
+		undo = v.signsIn(in)
 		return s.keeper.enter(r.Context(), v)
 	})
+	if err == nil && in.verify != nil {
+		err = in.verify()
+	}
+	if err != nil {
+		_ = s.with(r, session, func(*visit) error {
+			undo(r.Context())
+			return nil
+		})
+	}
+	return err
+}
+
+// signsIn notes who signs in. It returns what undoes that.
+func (v *visit) signsIn(in *signIn) (undo func(context.Context)) {
+	before, values := *v, maps.Clone(v.session.Values)
+	theirs := v.held.owner == in.owner && v.intent != wantEnd && (v.brought == broughtLive || v.brought == broughtReplaced)
+	switch {
+	case theirs:
+		in.inherit(v.held.signedIn)
+	case v.brought == broughtLive && v.held.owner != "":
+		v.intent = wantEnd
+		clear(v.session.Values)
+	case v.brought == broughtReplaced && v.held.verifier == (verifierHash{}): // nothing to continue
+		v.brought, v.held = broughtDead, held{}
+	}
+	v.signIn, v.others, v.intent = in, mark{}, max(v.intent, wantRenew)
+	return func(ctx context.Context) {
+		if id := v.id(); !theirs {
+			v.store.keeper.leave(ctx, v, id)
+		}
+		next := v.next // it may be in a log by now
+		*v = before
+		v.next, v.session.Values = next, values
+	}
+}
+
+// inherit keeps what no option says otherwise of the owner's last sign-in.
+func (in *signIn) inherit(last signedIn) {
+	if !in.noted {
+		in.note = last.note
+	}
+	if !in.lasts {
+		in.keep, in.transient = last.keep, last.transient
+	}
 }
 
 // SignOut ends the session, as Destroy does.
@@ -198,7 +250,10 @@ func (v *visit) signsInto(latest held) bool {
 func (v *visit) authenticated(c content) content {
 	if v.signIn != nil {
 		v.signIn.when = c.used
-		c.signedIn, c.lifetime, c.ends = v.signIn.signedIn, v.signIn.keep, time.Time{}
+		c.signedIn, c.lifetime, c.ends = v.signIn.signedIn, v.store.options.Lifetime, time.Time{}
+		if c.keep > 0 {
+			c.lifetime = min(c.lifetime, c.keep)
+		}
 	}
 	if v.others != (mark{}) {
 		c.generation = v.others
@@ -216,17 +271,15 @@ func (k onServer) enter(ctx context.Context, v *visit) error {
 		return nil // saving will be refused
 	}
 	name, owner := v.session.Name(), v.signIn.owner
-	if err := k.own(ctx, name, owner, v.id()); err != nil {
+	if err := k.own(ctx, name, owner, v.id()); err != nil || k.options.MaxPerOwner == 0 {
 		return err
 	}
-	if k.options.MaxPerOwner == 0 {
-		return nil
-	}
-	err := k.admit(ctx, name, owner, v.id(), v.held.owner == owner)
-	if errors.Is(err, ErrTooMany) {
-		k.disown(ctx, name, owner, v.id())
-	}
-	return err
+	return k.admit(ctx, name, owner, v.id(), v.held.owner == owner)
+}
+
+// leave removes a session from its owner's that will not be saved.
+func (k onServer) leave(ctx context.Context, v *visit, id ID) {
+	k.disown(ctx, v.session.Name(), v.signIn.owner, id)
 }
 
 // own adds the session to its owner's, under each secret, so that a process that does not have the

@@ -105,7 +105,7 @@ func (s *Store) openRecord(name string, id ID, record []byte, expires, now time.
 		c.ends = written.Add(c.lifetime)
 	}
 	h := held{content: c.after(max(0, now.Sub(written))), record: record, secret: secret}
-	h.lifetime = c.ends.Sub(now)
+	h.lifetime, h.unused = c.ends.Sub(now), now.Sub(written)
 	h.cap(s.options)
 	h.ends = now.Add(h.lifetime)
 	return h, h.reason()
@@ -268,7 +268,7 @@ func (k onServer) turn(ctx context.Context, id ID) (release func(), err error) {
 func (k onServer) seal(name string, h *held) {
 	h.content = h.after(0)
 	h.record = k.keys.seal(h.encode(), purpose(kindRecord, name, h.id[:]))
-	h.secret, h.longer = 0, false
+	h.secret, h.longer, h.unused = 0, false, 0
 }
 
 // A lostReply is the error of a swap that may have succeeded before another request replaced

@@ -314,7 +314,7 @@ type Info struct {
 	Secret        int           // index of the secret that sealed it; 0 is the newest
 	Secrets       int           // how many secrets the store has
 	Created       time.Time     // when it began
-	LastUse       time.Time     // when it was last used, exact to half of the idle timeout
+	LastUse       time.Time     // when it was last used, exact to half of the idle timeout; on a server, to an hour if that is shorter
 	IdleLeft      time.Duration // until it ends unless it is used
 	LifetimeLeft  time.Duration // until it ends even if it is used
 	Owner         string        // who is signed in; "" for nobody

@@ -61,6 +61,8 @@ type held struct {
 	record []byte    // what the backend stores
 	secret int       // index of the secret that sealed it
 	longer bool      // it was allowed more time than the options allow now
+
+	unused time.Duration // on a server: how long ago it was last written
 }
 
 // An identity is a session's ID and token. The token is in the cookie of a session on a server.
@@ -247,12 +249,16 @@ func (v *visit) plan(safe, late bool) (plan, string, error) {
 	return p, encoded, err
 }
 
+// touchEvery is how exactly the server knows when a session was last used.
+const touchEvery = time.Hour
+
 // due reports whether the session needs to be stored although nothing in it changed: half of its
-// idle timeout has passed, an older secret sealed it, or the timeouts in the options have changed.
+// idle timeout has passed, an older secret sealed it, or the timeouts in the options have changed. On a
+// server, where no cookie is set for it, once an hour is soon enough.
 func (v *visit) due() bool {
 	timeout := v.store.options.idle()
 	halfGone := v.held.idle <= timeout/2 // also if the timeout was set to never
-	return v.brought == broughtLive && (v.held.secret > 0 || v.held.longer || halfGone)
+	return v.brought == broughtLive && (v.held.secret > 0 || v.held.longer || halfGone || v.held.unused >= touchEvery)
 }
 
 // check reports why the session cannot be saved, as far as that shows without I/O.

@@ -367,3 +367,20 @@ func Test_13_a_contended_session_costs_a_bounded_number_of_round_trips_and_is_no
 		require.Equal(t, kept, v.values())
 	}
 }
+
+func Test_02_the_server_knows_to_the_hour_when_a_session_was_last_used(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		counted := &counting{Backend: &Memory{}}
+		v := open(t, counted, session.Options{IdleTimeout: 300 * time.Hour})
+		v.signIn("clark")
+		counted.swaps.Store(0)
+		for range 10 {
+			time.Sleep(20 * time.Minute)
+			require.Empty(t, v.visit(look).Header["Set-Cookie"])
+			list, err := v.store.Sessions(t.Context(), name, "clark")
+			require.NoError(t, err)
+			require.LessOrEqual(t, time.Since(list[0].LastUse), time.Hour)
+		}
+		require.EqualValues(t, 3, counted.swaps.Load(), "in 200 minutes")
+	})
+}

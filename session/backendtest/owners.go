@@ -238,6 +238,73 @@ func owners(t *testing.T, b session.Backend) {
 		}
 	}
 
+	t.Run("19: Verify signs nobody in after an error, and leaves no gap", func(t *testing.T) {
+		v := begin(t, b, session.Options{})
+		v.set("cart", "cape")
+		id := v.info().ID
+		try := func(owner string, verify func() error) (res *http.Response, err error) {
+			res = v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				err = v.store.SignIn(r, s, owner, session.Verify(verify))
+				if s.Values["tried"] = owner; err == nil {
+					require.Equal(t, owner, v.store.Owner(r, s))
+				}
+			})
+			return res, err
+		}
+		changed := errors.New("the password has changed")
+		res, err := try("clark", func() error { return changed })
+		require.Equal(t, changed, err)
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		require.Empty(t, res.Cookies())
+		require.Equal(t, session.View{"cart": "cape", "tried": "clark"}, v.values())
+		require.Empty(t, v.owner())
+		require.Empty(t, v.listed("clark"))
+
+		_, err = try("clark", func() error { return nil })
+		require.NoError(t, err)
+		require.Equal(t, "clark", v.owner())
+		_, err = try("bruce", func() error { return changed })
+		require.Equal(t, changed, err)
+		require.Equal(t, session.View{"cart": "cape", "tried": "bruce"}, v.values())
+		_, err = try("clark", func() error { return changed })
+		require.Equal(t, changed, err)
+		require.Equal(t, []string{id}, v.listed("clark"), "still signed in, as before")
+
+		other := open(t, b, session.Options{})
+		res = other.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, other.store.SignIn(r, s, "clark", session.Verify(func() error {
+				_, err := v.store.RevokeOwner(t.Context(), name, "clark") // just after the password was found unchanged
+				return err
+			})))
+		})
+		require.Equal(t, http.StatusConflict, res.StatusCode)
+		require.Empty(t, other.owner())
+	})
+
+	t.Run("19: a revocation that takes longer than the grace window ends a sign-in all the same", func(t *testing.T) {
+		slow := &slowly{Backend: b, removing: make(chan bool)}
+		v := begin(t, slow, session.Options{Grace: time.Second})
+		revoked := make(chan error)
+		res := v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.SignIn(r, s, "clark"))
+			go func() {
+				_, err := open(t, slow, session.Options{Grace: time.Second}).store.RevokeOwner(t.Context(), name, "clark")
+				revoked <- err
+			}()
+			<-slow.removing
+			time.Sleep(1200 * time.Millisecond) // the end mark has expired, and the entry is still there
+		})
+		require.Equal(t, http.StatusOK, res.StatusCode, "before the revocation is acknowledged")
+		slow.removing <- true
+		if err := <-revoked; err != nil {
+			require.ErrorIs(t, err, session.ErrUnavailable)
+			_, err = v.store.RevokeOwner(t.Context(), name, "clark")
+			require.NoError(t, err)
+		}
+		require.Empty(t, v.owner())
+		require.Empty(t, v.listed("clark"))
+	})
+
 	t.Run("19: a sign-in that could not be saved is not listed, and its entry is dropped after a while", func(t *testing.T) {
 		broken := &failing{Backend: b}
 		v := begin(t, broken, session.Options{OnEvent: quiet})
@@ -330,6 +397,12 @@ func owners(t *testing.T, b session.Backend) {
 		require.InDelta(t, 720*3600, maxAge(v.signIn("clark", session.KeepFor(10_000*time.Hour))), 1, "within the store's bounds")
 		require.Zero(t, v.signIn("clark", session.UntilBrowserCloses()).Cookies()[0].MaxAge)
 		require.Zero(t, renew(v).Cookies()[0].MaxAge)
+		require.Zero(t, v.signIn("clark", session.Note("phone")).Cookies()[0].MaxAge, "signing in again says nothing else")
+		require.InDelta(t, 3600, maxAge(v.signIn("clark", session.KeepFor(time.Hour))), 1)
+		require.InDelta(t, 3600, maxAge(v.signIn("clark")), 1)
+		require.Equal(t, "phone", v.info().Note)
+		require.InDelta(t, 720*3600, maxAge(v.signIn("bruce")), 1, "another owner has wanted nothing")
+		require.Empty(t, v.info().Note)
 		v.signIn("clark", session.KeepFor(time.Second))
 		time.Sleep(1200 * time.Millisecond)
 		require.Empty(t, v.owner())
@@ -392,9 +465,6 @@ func owners(t *testing.T, b session.Backend) {
 		try := func() (err error) {
 			three.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
 				err = three.store.SignIn(r, s, "clark")
-				if err != nil {
-					require.NoError(t, three.store.Destroy(r, s))
-				}
 			})
 			return err
 		}
@@ -406,6 +476,18 @@ func owners(t *testing.T, b session.Backend) {
 		require.NoError(t, try())
 		require.Equal(t, "clark", three.owner())
 
+		require.NoError(t, b.Clear(t.Context()))
+		broken := &failing{Backend: b}
+		broken.swaps.Store(true)
+		require.Equal(t, http.StatusServiceUnavailable, open(t, broken, session.Options{OnEvent: quiet}).signIn("clark").StatusCode)
+		only := open(t, b, session.Options{MaxPerOwner: 1, KeepOldest: true})
+		require.Equal(t, http.StatusOK, only.signIn("clark").StatusCode)
+		require.Equal(t, "clark", only.owner(), "a sign-in that failed before there was a limit does not count")
+
+		require.NoError(t, b.Clear(t.Context()))
+		two.cookie, three.cookie = "", ""
+		two.signIn("clark")
+		three.signIn("clark")
 		fewer := three.at(open(t, b, session.Options{MaxPerOwner: 1, KeepOldest: true}))
 		require.Equal(t, http.StatusOK, fewer.signIn("clark").StatusCode, "even if there are too many by now")
 		require.Len(t, fewer.listed("clark"), 2)
@@ -419,9 +501,6 @@ func owners(t *testing.T, b session.Backend) {
 				two.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
 					err := two.store.SignIn(r, s, "clark")
 					require.Equal(t, keep, errors.Is(err, session.ErrTooMany))
-					if keep {
-						require.NoError(t, two.store.Destroy(r, s))
-					}
 				})
 			})
 			require.Equal(t, keep, res.StatusCode == http.StatusOK)
@@ -445,9 +524,6 @@ func owners(t *testing.T, b session.Backend) {
 						refused := error(nil)
 						res := all[i].ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
 							refused = all[i].store.SignIn(r, s, "clark")
-							if refused != nil {
-								_ = all[i].store.Destroy(r, s)
-							}
 						})
 						if refused == nil && res.StatusCode == http.StatusOK {
 							acked.Add(1)
@@ -534,6 +610,21 @@ func (f *failing) AddOwned(ctx context.Context, owner session.OwnerHash, id sess
 func (f *failing) entries() []session.Owned {
 	list, _ := f.Owned(context.Background(), f.owner)
 	return list
+}
+
+// slowly is a backend that first stops at each removal from the index.
+type slowly struct {
+	session.Backend
+	removing chan bool
+	once     sync.Once
+}
+
+func (s *slowly) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
+	s.once.Do(func() {
+		s.removing <- true
+		<-s.removing
+	})
+	return s.Backend.RemoveOwned(context.WithoutCancel(ctx), owner, id)
 }
 
 // revoked tests sessions in cookies whose ends the backend remembers.

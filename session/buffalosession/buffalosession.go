@@ -184,6 +184,9 @@ func (c *context) Render(status int, r render.Renderer) error {
 // Redirect saves the session with the flash and redirects. It resolves a route helper first, so
 // that a missing one saves nothing.
 func (c *context) Redirect(status int, url string, args ...any) error {
+	if strings.HasPrefix(url, "/") && strings.HasSuffix(url, "Path()") { // a path; Buffalo would look for a route helper
+		url = strings.TrimSuffix(url, ")") + "%29"
+	}
 	if strings.HasSuffix(url, "Path()") {
 		path, err := c.path(strings.TrimSuffix(url, "()"), args)
 		if err != nil {

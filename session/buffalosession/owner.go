@@ -23,10 +23,12 @@ func SignIn(c buffalo.Context, owner string, options ...session.SignInOption) er
 		c.Session().Set(testOwner, owner)
 		return nil
 	}
-	if before := Owner(c); before != "" && before != owner {
+	before := Owner(c)
+	err = store.SignIn(c.Request(), c.Session().Session, owner, options...)
+	if err == nil && before != "" && before != owner {
 		c.Flash().Clear() // Buffalo took it out of the session when the request came
 	}
-	return refused(c, store.SignIn(c.Request(), c.Session().Session, owner, options...))
+	return refused(c, err)
 }
 
 // SignOut ends the visitor's session, as Destroy does.
@@ -67,6 +69,12 @@ func RequireSignIn(within time.Duration, signIn string) buffalo.MiddlewareFunc {
 	}
 }
 
+// Get returns the value of a typed key, and whether there is one of that type.
+func Get[T any](c buffalo.Context, key session.Key[T]) (T, bool) { return key.Get(c.Session().Session) }
+
+// Set sets the value of a typed key.
+func Set[T any](c buffalo.Context, key session.Key[T], v T) { key.Set(c.Session().Session, v) }
+
 // Info describes the visitor's session. Its ID tells which one of Sessions it is.
 func Info(c buffalo.Context) session.Info {
 	store, _ := storeOf(c)
@@ -87,11 +95,15 @@ func Sessions(c buffalo.Context) ([]session.Entry, error) {
 	return list, refused(c, err)
 }
 
-// RevokeOwned ends one of the visitor's sessions, by its ID, and reports whether there was one.
+// RevokeOwned ends one of the visitor's sessions, by its ID, and reports whether there was one. For this
+// session it does what SignOut does.
 func RevokeOwned(c buffalo.Context, id string) (bool, error) {
 	store, err := storeOf(c)
 	if store == nil {
 		return false, err
+	}
+	if id == Info(c).ID && Owner(c) != "" {
+		return true, SignOut(c)
 	}
 	ended, err := store.RevokeOwned(stdcontext.WithoutCancel(c), c.Session().Session.Name(), Owner(c), id)
 	return ended, refused(c, err)
@@ -109,13 +121,17 @@ func RevokeOthers(c buffalo.Context) (int, error) {
 }
 
 // RevokeOwner ends all sessions of an owner, at once, such as after a reset of the password. It
-// returns how many it has ended.
+// returns how many it has ended. If this session is one of them, it also does what SignOut does.
 func RevokeOwner(c buffalo.Context, owner string) (int, error) {
 	store, err := storeOf(c)
 	if store == nil {
 		return 0, err
 	}
+	own := owner != "" && owner == Owner(c)
 	n, err := store.RevokeOwner(stdcontext.WithoutCancel(c), c.Session().Session.Name(), owner)
+	if err == nil && own {
+		err = SignOut(c)
+	}
 	return n, refused(c, err)
 }
 
