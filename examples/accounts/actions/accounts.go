@@ -31,7 +31,7 @@ func (h handlers) AccountsCreate(c buffalo.Context) error {
 		return showForm(c, "accounts/new.html", map[string]string{"email": "There is an account with this address. Sign in instead."})
 	}
 	if err == nil {
-		err = h.signIn(c, account, false)
+		err = h.signIn(c, account, usual...)
 	}
 	if err != nil {
 		return err
@@ -53,10 +53,7 @@ func (h handlers) AccountsDestroy(c buffalo.Context) error {
 	if err := h.accounts.Delete(owner); err != nil && !errors.Is(err, models.ErrUnknown) {
 		return err
 	}
-	if _, err := buffalosession.RevokeOwner(c, owner); err != nil {
-		return err
-	}
-	if err := buffalosession.SignOut(c); err != nil { // the flash begins a new session
+	if _, err := buffalosession.RevokeOwner(c, owner); err != nil { // this one, too
 		return err
 	}
 	c.Flash().Add("success", "Your account is deleted.")

@@ -317,11 +317,11 @@ func Test_a_device_ends_another_which_is_out_at_its_next_request(t *testing.T) {
 		t.Errorf("%d devices are this one", n)
 	}
 	ids := first.others()
-	s.leads(first.post("/devices/end", "id", ids[0]), "/devices")
+	s.leads(first.post("/account/devices/end", "id", ids[0]), "/devices")
 	s.shows(first.get("/devices"), 200, "That device is signed out.")
 	second.signedIn(false)
 	first.signedIn(true)
-	s.leads(first.post("/devices/end", "id", ids[0]), "/devices")
+	s.leads(first.post("/account/devices/end", "id", ids[0]), "/devices")
 	s.shows(first.get("/devices"), 200, "was not signed in")
 }
 
@@ -329,7 +329,7 @@ func Test_a_device_that_ends_itself_is_signed_out(t *testing.T) {
 	s := open(t)
 	first := s.signUp(ann)
 	second := s.signIn(ann, password)
-	s.leads(first.post("/devices/end", "id", second.others()[0]), "/")
+	s.leads(first.post("/account/devices/end", "id", second.others()[0]), "/devices")
 	first.signedIn(false)
 	second.signedIn(true)
 }
@@ -339,11 +339,11 @@ func Test_nobody_ends_a_session_of_another_account(t *testing.T) {
 	hers := s.signUp(ann)
 	his, his2 := s.signUp(bob), s.signIn(bob, password)
 	for _, id := range append(his.others(), his2.others()...) {
-		s.leads(hers.post("/devices/end", "id", id), "/devices")
+		s.leads(hers.post("/account/devices/end", "id", id), "/devices")
 		s.shows(hers.get("/devices"), 200, "Nothing was changed.")
 	}
-	s.leads(hers.post("/devices/end", "id", "nonsense"), "/devices")
-	s.leads(hers.post("/devices/end-others"), "/devices")
+	s.leads(hers.post("/account/devices/end", "id", "nonsense"), "/devices")
+	s.leads(hers.post("/account/devices/end-others"), "/devices")
 	s.shows(hers.get("/devices"), 200, "Other devices signed out: 0.")
 	his.signedIn(true)
 	his2.signedIn(true)
@@ -353,7 +353,7 @@ func Test_all_other_devices_are_ended_at_once(t *testing.T) {
 	s := open(t)
 	b := s.signUp(ann)
 	others := []*browserOf{s.signIn(ann, password), s.signIn(ann, password, "remember", "yes")}
-	s.leads(b.post("/devices/end-others"), "/devices")
+	s.leads(b.post("/account/devices/end-others"), "/devices")
 	s.shows(b.get("/devices"), 200, "Other devices signed out: 2.")
 	for _, other := range others {
 		other.signedIn(false)
@@ -370,6 +370,7 @@ func Test_a_stale_sign_in_has_to_be_confirmed_and_leads_back(t *testing.T) {
 		s.leads(b.get(path), "/sign-in?return_to="+url.QueryEscape(path))
 		s.leads(b.post(path, "password", "other horse"), "/sign-in?return_to="+url.QueryEscape(path)) // the page of the form
 	}
+	s.leads(b.ask("POST", "/account/devices/end", url.Values{"id": {"x"}}, "Referer", s.url+"/devices"), "/sign-in?return_to=%2Fdevices")
 	p := b.get("/sign-in?return_to=/account/password")
 	s.shows(p, 200, "<title>Confirm that it is you", ann, `name="return_to" value="/account/password"`, `action="/sign-out"`)
 	if strings.Contains(p.body, `type="email"`) {
@@ -391,11 +392,11 @@ func Test_a_stale_sign_in_has_to_be_confirmed_and_leads_back(t *testing.T) {
 func Test_a_remembered_sign_in_stays_remembered_when_it_is_confirmed(t *testing.T) {
 	s := open(t)
 	s.signUp(ann)
-	b := s.signIn(ann, password, "remember", "yes")
-	s.shows(b.get("/sign-in"), 200, `type="hidden" name="remember" value="yes"`)
-	other := s.signIn(ann, password)
-	if p := other.get("/sign-in"); strings.Contains(p.body, `name="remember"`) {
-		t.Error("a sign-in that was not remembered becomes so")
+	for maxAge, b := range map[int]*browserOf{30 * 24 * 3600: s.signIn(ann, password, "remember", "yes"), 0: s.signIn(ann, password)} {
+		p := b.post("/sign-in", "email", ann, "password", password)
+		if got := p.Cookies()[0].MaxAge; got < maxAge-5 || got > maxAge {
+			t.Errorf("Max-Age is %d, not %d", got, maxAge)
+		}
 	}
 }
 
@@ -505,7 +506,7 @@ func Test_another_account_in_the_same_browser_begins_a_new_session(t *testing.T)
 func Test_a_form_of_another_site_is_refused(t *testing.T) {
 	s := open(t)
 	b := s.signUp(ann)
-	for _, path := range []string{"/sign-in", "/sign-up", "/sign-out", "/theme", "/devices/end-others", "/account/password", "/account/delete"} {
+	for _, path := range []string{"/sign-in", "/sign-up", "/sign-out", "/theme", "/account/devices/end-others", "/account/password", "/account/delete"} {
 		s.shows(b.ask("POST", path, url.Values{}, "Sec-Fetch-Site", "cross-site"), 403)
 		s.shows(b.ask("POST", path, url.Values{}, "Origin", "https://evil.example"), 403)
 	}

@@ -16,10 +16,11 @@ import (
 	"github.com/gobuffalo/buffalo"
 )
 
-const (
-	remembered = 30 * 24 * time.Hour // how long "remember me" keeps somebody signed in
-	usual      = 12 * time.Hour      // and how long anybody else stays signed in, at most
-)
+// remembered is how long "remember me" keeps somebody signed in.
+const remembered = 30 * 24 * time.Hour
+
+// usual is how long anybody else stays signed in.
+var usual = []session.SignInOption{session.UntilBrowserCloses(), session.KeepFor(12 * time.Hour)}
 
 // fresh is how long after a sign-in nobody is asked for the password again. It is a variable for
 // the tests.
@@ -57,11 +58,11 @@ func New(env string, accounts *models.Accounts, backend session.Backend) (*buffa
 	devices := app.Group("/devices")
 	devices.Use(buffalosession.RequireSignIn(0, "/sign-in")) // at any time
 	devices.GET("/", DevicesIndex)
-	devices.POST("/end", DevicesEnd)
-	devices.POST("/end-others", DevicesEndOthers)
 
 	account := app.Group("/account")
 	account.Use(buffalosession.RequireSignIn(fresh, "/sign-in")) // a moment ago
+	account.POST("/devices/end", DevicesEnd)
+	account.POST("/devices/end-others", DevicesEndOthers)
 	account.GET("/password", PasswordsEdit)
 	account.POST("/password", h.PasswordsUpdate)
 	account.GET("/delete", AccountsDelete)
@@ -96,7 +97,6 @@ func (h handlers) loadAccount(next buffalo.Handler) buffalo.Handler {
 			return err
 		}
 		c.Set("account", account)
-		noteUse(c)
 		return next(c)
 	}
 }

@@ -3,9 +3,7 @@ package actions
 import (
 	"fmt"
 	"net/http"
-	"time"
 
-	"heroes/session"
 	"heroes/session/buffalosession"
 
 	"github.com/gobuffalo/buffalo"
@@ -24,11 +22,7 @@ func DevicesIndex(c buffalo.Context) error {
 
 // DevicesEnd ends one of the visitor's sessions. Nothing happens to anybody else's.
 func DevicesEnd(c buffalo.Context) error {
-	id := c.Request().PostFormValue("id")
-	if id == buffalosession.Info(c).ID {
-		return SessionsDestroy(c)
-	}
-	ended, err := buffalosession.RevokeOwned(c, id)
+	ended, err := buffalosession.RevokeOwned(c, c.Request().PostFormValue("id"))
 	if err != nil {
 		return err
 	}
@@ -48,13 +42,4 @@ func DevicesEndOthers(c buffalo.Context) error {
 	}
 	c.Flash().Add("success", fmt.Sprintf("Other devices signed out: %d.", ended))
 	return c.Redirect(http.StatusSeeOther, "/devices")
-}
-
-// hour is when the session was last used, in hours.
-var hour = session.Key[int64]("hour")
-
-// noteUse has the session saved once an hour, so that DevicesIndex can tell when it was last used. A
-// session that does not change is saved only after half of its idle timeout: here, after 15 days.
-func noteUse(c buffalo.Context) {
-	hour.Set(c.Session().Session, time.Now().Unix()/3600)
 }

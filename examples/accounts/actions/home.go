@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"heroes/session"
+	"heroes/session/buffalosession"
 
 	"github.com/gobuffalo/buffalo"
 )
@@ -20,7 +21,7 @@ func HomeIndex(c buffalo.Context) error {
 // ThemeUpdate sets the color scheme, also for a visitor who is not signed in.
 func ThemeUpdate(c buffalo.Context) error {
 	if name := c.Request().PostFormValue("theme"); slices.Contains([]string{"light", "dark"}, name) {
-		theme.Set(c.Session().Session, name)
+		buffalosession.Set(c, theme, name)
 	} else {
 		theme.Delete(c.Session().Session)
 	}

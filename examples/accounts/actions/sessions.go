@@ -13,9 +13,6 @@ import (
 	"github.com/gobuffalo/buffalo"
 )
 
-// chosen is whether the visitor has ticked "remember me".
-var chosen = session.Key[bool]("remember")
-
 // SessionsNew shows the page that asks for an email address and a password, or only for the password
 // of a visitor who is signed in: RequireSignIn leads here if the sign-in is not fresh.
 func SessionsNew(c buffalo.Context) error {
@@ -26,7 +23,7 @@ func SessionsNew(c buffalo.Context) error {
 func (h handlers) SessionsCreate(c buffalo.Context) error {
 	account, err := h.accounts.Authenticate(emailIn(c), c.Request().PostFormValue("password"))
 	if err == nil {
-		err = h.signIn(c, account, c.Request().PostFormValue("remember") != "")
+		err = h.signIn(c, account, keep(c, account)...)
 	}
 	if errors.Is(err, models.ErrWrong) {
 		return showSignIn(c, map[string]string{"password": "The email address or the password is wrong."})
@@ -38,38 +35,29 @@ func (h handlers) SessionsCreate(c buffalo.Context) error {
 }
 
 func showSignIn(c buffalo.Context, wrong map[string]string) error {
-	remember, _ := chosen.Get(c.Session().Session)
-	c.Set("remember", remember)
 	c.Set("return_to", session.ReturnTo(c.Request(), "/"))
 	return showForm(c, "sessions/new.html", wrong)
 }
 
-// signIn signs in to an account whose password was checked. It returns models.ErrWrong if the
-// password was changed, or the account deleted, since then.
-func (h handlers) signIn(c buffalo.Context, account models.Account, remember bool) error {
-	options := []session.SignInOption{session.KeepFor(usual), session.UntilBrowserCloses()}
-	if remember {
-		options = []session.SignInOption{session.KeepFor(remembered)}
-	}
-	options = append(options, session.Note(browser(c.Request().UserAgent())))
-	if err := buffalosession.SignIn(c, account.ID, options...); err != nil {
-		return err
-	}
-	chosen.Set(c.Session().Session, remember)
-
-	// PasswordsUpdate stores the new password and then ends the other sessions. From SignIn on, it
-	// ends this one, too. If it was earlier than that, the new password is stored by now.
-	latest, err := h.accounts.Find(account.ID)
-	if err == nil && latest.Password.Same(account.Password) {
+// keep returns how long to stay signed in. To confirm a sign-in changes nothing about that.
+func keep(c buffalo.Context, account models.Account) []session.SignInOption {
+	switch {
+	case buffalosession.Owner(c) == account.ID:
 		return nil
+	case c.Request().PostFormValue("remember") != "":
+		return []session.SignInOption{session.KeepFor(remembered)}
 	}
-	if err != nil && !errors.Is(err, models.ErrUnknown) {
-		return err // an answer of 500 saves no session
-	}
-	if err := buffalosession.SignOut(c); err != nil {
-		return err
-	}
-	return models.ErrWrong
+	return usual
+}
+
+// signIn signs in to an account whose password was checked. It returns models.ErrWrong if the
+// password was changed, or the account deleted, since then: PasswordsUpdate stores the new password
+// and then ends the other sessions, also those for which Verify is being called.
+func (h handlers) signIn(c buffalo.Context, account models.Account, options ...session.SignInOption) error {
+	options = append(options,
+		session.Note(browser(c.Request().UserAgent())),
+		session.Verify(func() error { return h.accounts.Unchanged(account) }))
+	return buffalosession.SignIn(c, account.ID, options...)
 }
 
 // SessionsDestroy signs out.

@@ -95,6 +95,16 @@ func (a *Accounts) Authenticate(email, password string) (account Account, err er
 	return account, nil
 }
 
+// Unchanged returns ErrWrong if the account's password was set again, or the account deleted, after
+// account was read.
+func (a *Accounts) Unchanged(account Account) error {
+	latest, err := a.Find(account.ID)
+	if errors.Is(err, ErrUnknown) || err == nil && !latest.Password.Same(account.Password) {
+		return ErrWrong
+	}
+	return err
+}
+
 // SetPassword replaces the password of an account.
 func (a *Accounts) SetPassword(id, password string) error {
 	hashed := NewPassword(password, a.cost) // before the transaction, for which all others wait
