@@ -167,9 +167,9 @@ func (b backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []se
 	return b.Backend.Owned(ctx, owner)
 }
 
-func (b backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (err error) {
+func (b backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) (err error) {
 	defer b.observe("remove_owned", time.Now(), &err)
-	return b.Backend.RemoveOwned(ctx, owner, id)
+	return b.Backend.RemoveOwned(ctx, owner, id, left)
 }
 
 func (b backend) Purge(ctx context.Context, limit int) (n int, err error) {

@@ -53,8 +53,9 @@ type Backend interface {
 	// Owned returns owner's sessions, in any order.
 	Owned(ctx context.Context, owner OwnerHash) ([]Owned, error)
 
-	// RemoveOwned removes the session id from owner's, if it is there.
-	RemoveOwned(ctx context.Context, owner OwnerHash, id ID) error
+	// RemoveOwned removes the session id from owner's if its entry expires within left, and so was not
+	// added again since it was found to have that much left.
+	RemoveOwned(ctx context.Context, owner OwnerHash, id ID, left time.Duration) error
 
 	// Purge deletes at most limit expired records and returns their number. A backend that
 	// drops expired records by itself returns 0. An expired index entry counts as a record.

@@ -36,7 +36,7 @@ func (s *Store) Sessions(ctx context.Context, name, owner string) ([]Entry, erro
 			defer mu.Unlock()
 			list = append(list, h.entry(len(h.record)))
 		case s.orphan(e, h, reason):
-			s.disown(ctx, name, owner, e.ID)
+			_ = s.remove(ctx, name, owner, e.ID, e.Left)
 		}
 		return nil
 	})
@@ -50,7 +50,7 @@ func (s *Store) Sessions(ctx context.Context, name, owner string) ([]Entry, erro
 // that is about to be saved. A record that this process cannot open may be a session.
 func (s *Store) orphan(e Owned, h held, reason Reason) bool {
 	unreadable := reason == Refused && h.record != nil
-	return !unreadable && s.options.Lifetime-e.Left > enterTime
+	return !unreadable && s.options.entryTime()-e.Left > enterTime
 }
 
 // RevokeOwned ends one of the owner's sessions, by its ID, and reports whether the owner has such a
@@ -153,7 +153,7 @@ func (s *Store) revoke(ctx context.Context, name, owner string, id ID) (was bool
 				return was, err
 			}
 		}
-		if err := s.remove(ctx, name, owner, id); err != nil {
+		if err := s.remove(ctx, name, owner, id, forever); err != nil {
 			return was, err
 		}
 		again = time.Since(start) > s.options.Grace // the mark may have expired before the entry was removed

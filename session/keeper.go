@@ -20,9 +20,6 @@ type keeper interface {
 	// sessions also ends this one.
 	enter(ctx context.Context, v *visit) error
 
-	// leave undoes enter.
-	leave(ctx context.Context, v *visit, id ID)
-
 	// save carries out a plan with the encoded values. It returns the session as it is stored
 	// afterwards, or the zero held if there is none. The error is errDropped if a plan that may be
 	// dropped lost a race.

@@ -94,7 +94,7 @@ func (k onServer) storeLimit(ctx context.Context, name string, l limit, id ID) (
 		plain = append(plain, id[:]...)
 	}
 	next := k.keys.seal(plain, purpose(kindLimit, name, l.id[:]))
-	ok, err := k.swap(ctx, l.id, l.record, next, k.options.Lifetime)
+	ok, err := k.swap(ctx, l.id, l.record, next, k.options.entryTime())
 	if _, lost := err.(lostReply); lost {
 		return false, nil // the next try shows whether it was stored
 	}

@@ -85,7 +85,7 @@ func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string,
 	if in.err != nil {
 		return in.err
 	}
-	undo := func(context.Context) {}
+	undo := func() {}
 	err := s.change(r, session, func(v *visit) error {
 		if v.err != nil {
 			return v.err
@@ -98,19 +98,19 @@ func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string,
 	}
 	if err != nil {
 		_ = s.with(r, session, func(*visit) error {
-			undo(r.Context())
+			undo()
 			return nil
 		})
 	}
 	return err
 }
 
-// signsIn notes who signs in. It returns what undoes that.
-func (v *visit) signsIn(in *signIn) (undo func(context.Context)) {
+// signsIn notes who signs in. It returns what undoes that, except for the entry in the index: another
+// request may be about to sign in to the same session. Without a session, it is dropped later.
+func (v *visit) signsIn(in *signIn) (undo func()) {
 	before, values := *v, maps.Clone(v.session.Values)
-	theirs := v.held.owner == in.owner && v.intent != wantEnd && (v.brought == broughtLive || v.brought == broughtReplaced)
 	switch {
-	case theirs:
+	case v.held.owner == in.owner && v.intent != wantEnd:
 		in.inherit(v.held.signedIn)
 	case v.brought == broughtLive && v.held.owner != "":
 		v.intent = wantEnd
@@ -119,10 +119,7 @@ func (v *visit) signsIn(in *signIn) (undo func(context.Context)) {
 		v.brought, v.held = broughtDead, held{}
 	}
 	v.signIn, v.others, v.intent = in, mark{}, max(v.intent, wantRenew)
-	return func(ctx context.Context) {
-		if id := v.id(); !theirs {
-			v.store.keeper.leave(ctx, v, id)
-		}
+	return func() {
 		next := v.next // it may be in a log by now
 		*v = before
 		v.next, v.session.Values = next, values
@@ -265,6 +262,10 @@ func (v *visit) authenticated(c content) content {
 // saved. It is much longer than a commit takes.
 const enterTime = time.Minute
 
+// entryTime is how long an entry stays in the index: longer than any session, whose lifetime begins
+// somewhat later.
+func (o Options) entryTime() time.Duration { return o.Lifetime + expiryMargin }
+
 // enter adds the session to its owner's, and first ends the owner's oldest if there are too many.
 func (k onServer) enter(ctx context.Context, v *visit) error {
 	if v.brought == broughtReplaced && v.signing() != again {
@@ -277,17 +278,12 @@ func (k onServer) enter(ctx context.Context, v *visit) error {
 	return k.admit(ctx, name, owner, v.id(), v.held.owner == owner)
 }
 
-// leave removes a session from its owner's that will not be saved.
-func (k onServer) leave(ctx context.Context, v *visit, id ID) {
-	k.disown(ctx, v.session.Name(), v.signIn.owner, id)
-}
-
 // own adds the session to its owner's, under each secret, so that a process that does not have the
 // newest secret yet finds it.
 func (s *Store) own(ctx context.Context, name, owner string, id ID) error {
 	for _, hash := range s.keys.owner(name, owner) {
 		if err := twice(ctx, func(ctx context.Context) error {
-			return s.options.Backend.AddOwned(ctx, hash, id, s.options.Lifetime)
+			return s.options.Backend.AddOwned(ctx, hash, id, s.options.entryTime())
 		}); err != nil {
 			return err
 		}
@@ -309,10 +305,10 @@ func (s *Store) owns(ctx context.Context, name, owner string, id ID) (bool, erro
 	return true, nil
 }
 
-// remove removes the session from its owner's.
-func (s *Store) remove(ctx context.Context, name, owner string, id ID) error {
+// remove removes the session from its owner's if its entries expire within left.
+func (s *Store) remove(ctx context.Context, name, owner string, id ID, left time.Duration) error {
 	for _, hash := range s.keys.owner(name, owner) {
-		if err := twice(ctx, func(ctx context.Context) error { return s.options.Backend.RemoveOwned(ctx, hash, id) }); err != nil {
+		if err := twice(ctx, func(ctx context.Context) error { return s.options.Backend.RemoveOwned(ctx, hash, id, left) }); err != nil {
 			return err
 		}
 	}
@@ -323,7 +319,7 @@ func (s *Store) remove(ctx context.Context, name, owner string, id ID) error {
 // later to belong to no session.
 func (s *Store) disown(ctx context.Context, name, owner string, id ID) {
 	if owner != "" {
-		_ = s.remove(ctx, name, owner, id)
+		_ = s.remove(ctx, name, owner, id, forever)
 	}
 }
 

@@ -113,9 +113,6 @@ func (k inCookie) enter(ctx context.Context, v *visit) (err error) {
 	return err
 }
 
-// leave has nothing to do: the server does not know the session.
-func (inCookie) leave(context.Context, *visit, ID) {}
-
 // revoke makes copies of the cookie that the request brought useless if the plan ends or renews the
 // session. Otherwise it makes sure that nobody has done so meanwhile. The next cookie contains h.
 func (k inCookie) revoke(ctx context.Context, v *visit, p plan, h *held) (err error) {

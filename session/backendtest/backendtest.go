@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,7 +22,7 @@ func Run(t *testing.T, b session.Backend) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, b.Clear(ctx))
-	const later = time.Hour
+	const later, always = time.Hour, time.Duration(math.MaxInt64)
 
 	load := func(t *testing.T, key session.ID) []byte {
 		t.Helper()
@@ -175,7 +176,7 @@ func Run(t *testing.T, b session.Backend) {
 		require.NoError(t, b.Clear(ctx))
 		one, two, shared := newOwner(), newOwner(), newKey()
 		require.Empty(t, owned(t, one))
-		require.NoError(t, b.RemoveOwned(ctx, one, shared), "there is none")
+		require.NoError(t, b.RemoveOwned(ctx, one, shared, always), "there is none")
 		ids := []session.ID{newKey(), newKey(), shared, {}}
 		for range 2 { // a reply may be lost
 			for _, id := range ids {
@@ -198,7 +199,9 @@ func Run(t *testing.T, b session.Backend) {
 		require.False(t, has(two, ids[0]))
 		require.Nil(t, load(t, shared), "an entry is not a record")
 		require.Zero(t, count(t))
-		require.NoError(t, b.RemoveOwned(ctx, one, shared))
+		require.NoError(t, b.RemoveOwned(ctx, one, shared, later-time.Minute))
+		require.True(t, has(one, shared), "it has more left: it was added again")
+		require.NoError(t, b.RemoveOwned(ctx, one, shared, later))
 		require.False(t, has(one, shared))
 		require.True(t, has(two, shared))
 		require.Len(t, owned(t, one), len(ids)-1)
@@ -237,7 +240,7 @@ func Run(t *testing.T, b session.Backend) {
 					id := newKey()
 					err := b.AddOwned(ctx, owner, id, later)
 					if n%3 == 0 {
-						err = errors.Join(err, b.RemoveOwned(ctx, owner, id))
+						err = errors.Join(err, b.RemoveOwned(ctx, owner, id, always))
 					} else {
 						kept[i] = append(kept[i], id)
 					}
@@ -291,7 +294,7 @@ func Run(t *testing.T, b session.Backend) {
 		require.Error(t, err)
 		require.Error(t, b.Put(ended, newKey(), newRecord(10), later))
 		require.Error(t, b.AddOwned(ended, newOwner(), newKey(), later))
-		require.Error(t, b.RemoveOwned(ended, newOwner(), newKey()))
+		require.Error(t, b.RemoveOwned(ended, newOwner(), newKey(), always))
 		_, err = b.HasOwned(ended, newOwner(), newKey())
 		require.Error(t, err)
 		_, err = b.Owned(ended, newOwner())

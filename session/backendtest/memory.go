@@ -124,8 +124,12 @@ func (m *Memory) Owned(ctx context.Context, owner session.OwnerHash) (owned []se
 	return owned, err
 }
 
-func (m *Memory) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
-	return m.with(ctx, func() { delete(m.owned[owner], id) })
+func (m *Memory) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
+	return m.with(ctx, func() {
+		if time.Until(m.owned[owner][id]) <= left {
+			delete(m.owned[owner], id)
+		}
+	})
 }
 
 func (m *Memory) Purge(ctx context.Context, limit int) (n int, err error) {

@@ -270,6 +270,19 @@ func owners(t *testing.T, b session.Backend) {
 		require.Equal(t, changed, err)
 		require.Equal(t, []string{id}, v.listed("clark"), "still signed in, as before")
 
+		clicked := open(t, b, session.Options{}) // twice: the browser gives the first one up
+		clicked.set("cart", "cape")
+		first, second := *clicked, *clicked
+		first.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			err = first.store.SignIn(r, s, "bruce", session.Verify(func() error {
+				second.signIn("bruce")
+				return context.Canceled
+			}))
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, "bruce", second.owner())
+		require.Equal(t, []string{second.info().ID}, second.listed("bruce"), "the one does not take the other off the list")
+
 		other := open(t, b, session.Options{})
 		res = other.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
 			require.NoError(t, other.store.SignIn(r, s, "clark", session.Verify(func() error {
@@ -619,12 +632,12 @@ type slowly struct {
 	once     sync.Once
 }
 
-func (s *slowly) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
+func (s *slowly) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
 	s.once.Do(func() {
 		s.removing <- true
 		<-s.removing
 	})
-	return s.Backend.RemoveOwned(context.WithoutCancel(ctx), owner, id)
+	return s.Backend.RemoveOwned(context.WithoutCancel(ctx), owner, id, left)
 }
 
 // revoked tests sessions in cookies whose ends the backend remembers.

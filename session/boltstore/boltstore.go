@@ -428,11 +428,11 @@ func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) ([]session
 	})
 }
 
-func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
+func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
 	_, err := update(ctx, b, func(tx *bbolt.Tx) (none struct{}, err error) {
 		records, key := tx.Bucket(recordsName), entry(owner, id)
 		expires, record, err := split(records.Get(key))
-		if record == nil {
+		if record == nil || expires > now()+left.Milliseconds() {
 			return none, err
 		}
 		return none, cmp.Or(tx.Bucket(expiriesName).Delete(expiryKey(expires, key)), records.Delete(key))

@@ -126,7 +126,7 @@ func (s service) Owned(in request, out *reply) (err error) {
 }
 
 func (s service) RemoveOwned(in request, _ *reply) error {
-	return s.b.RemoveOwned(context.Background(), in.Owner, in.ID)
+	return s.b.RemoveOwned(context.Background(), in.Owner, in.ID, in.TTL)
 }
 
 func (s service) Page(in request, out *reply) (err error) {
@@ -208,8 +208,8 @@ func (r *remote) Owned(ctx context.Context, owner session.OwnerHash) ([]session.
 	return out.Owned, err
 }
 
-func (r *remote) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
-	_, err := r.call(ctx, "RemoveOwned", request{Owner: owner, ID: id})
+func (r *remote) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
+	_, err := r.call(ctx, "RemoveOwned", request{Owner: owner, ID: id, TTL: left})
 	return err
 }
 

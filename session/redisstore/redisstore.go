@@ -138,8 +138,17 @@ func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) ([]session
 	return list, nil
 }
 
-func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
-	return b.do(ctx, "zrem", b.ownerKey(owner), id[:]).Err()
+// removeOwned removes an entry that expires within ARGV[2] milliseconds.
+var removeOwned = newScript(`
+local time = redis.call("TIME")
+local expires = redis.call("ZSCORE", KEYS[1], ARGV[1])
+if expires and tonumber(expires) <= time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[2]) then
+	redis.call("ZREM", KEYS[1], ARGV[1])
+end
+return 1`)
+
+func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
+	return b.run(ctx, removeOwned, b.ownerKey(owner), id[:], left.Milliseconds()).Err()
 }
 
 func milliseconds(ttl time.Duration) int64 { return max(1, ttl.Milliseconds()) }

@@ -273,8 +273,8 @@ func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []s
 	return owned, b.explain(rows.Err())
 }
 
-func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID) error {
-	_, err := b.exec(ctx, b.remove, entry(owner, id))
+func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
+	_, err := b.exec(ctx, b.remove, entry(owner, id), left.Milliseconds())
 	return err
 }
 
