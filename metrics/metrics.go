@@ -162,14 +162,14 @@ func (b backend) HasOwned(ctx context.Context, owner session.OwnerHash, id sessi
 	return b.Backend.HasOwned(ctx, owner, id)
 }
 
-func (b backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, err error) {
+func (b backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, now time.Time, err error) {
 	defer b.observe("owned", time.Now(), &err)
 	return b.Backend.Owned(ctx, owner)
 }
 
-func (b backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) (err error) {
+func (b backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, expires time.Time) (err error) {
 	defer b.observe("remove_owned", time.Now(), &err)
-	return b.Backend.RemoveOwned(ctx, owner, id, left)
+	return b.Backend.RemoveOwned(ctx, owner, id, expires)
 }
 
 func (b backend) Purge(ctx context.Context, limit int) (n int, err error) {

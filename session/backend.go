@@ -50,12 +50,12 @@ type Backend interface {
 	// HasOwned reports whether the session id is among owner's.
 	HasOwned(ctx context.Context, owner OwnerHash, id ID) (bool, error)
 
-	// Owned returns owner's sessions, in any order.
-	Owned(ctx context.Context, owner OwnerHash) ([]Owned, error)
+	// Owned returns owner's sessions, in any order, and what time it is by the backend's clock.
+	Owned(ctx context.Context, owner OwnerHash) (owned []Owned, now time.Time, err error)
 
-	// RemoveOwned removes the session id from owner's if its entry expires within left, and so was not
-	// added again since it was found to have that much left.
-	RemoveOwned(ctx context.Context, owner OwnerHash, id ID, left time.Duration) error
+	// RemoveOwned removes the session id from owner's if its entry expires at that time or earlier,
+	// and so was not added again since Owned returned it.
+	RemoveOwned(ctx context.Context, owner OwnerHash, id ID, expires time.Time) error
 
 	// Purge deletes at most limit expired records and returns their number. A backend that
 	// drops expired records by itself returns 0. An expired index entry counts as a record.
@@ -70,6 +70,6 @@ type Backend interface {
 
 // Owned is an entry of a Backend's index by owner.
 type Owned struct {
-	ID   ID            // of the session
-	Left time.Duration // until the entry expires
+	ID      ID        // of the session
+	Expires time.Time // by the backend's clock, in whole milliseconds
 }

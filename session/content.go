@@ -21,7 +21,8 @@ type content struct {
 	idle     time.Duration // until the idle timeout, or forever
 	lifetime time.Duration // until the absolute lifetime ends
 	grace    time.Duration // until the previous token is forgotten; on a server only
-	ends     time.Time     // when the lifetime ends by the backend's clock; zero in the first record
+	ends     time.Time     // when the lifetime ends by the backend's clock; zero in the record that began it
+	since    time.Time     // when the owner signed in by the backend's clock; zero in the record that did it
 	verifier verifierHash  // of the valid token; on a server only
 	signedIn               // who signed in
 	renewal  mark          // drawn again by each renewal; only if Options.Revoked can end the cookie
@@ -76,6 +77,7 @@ const (
 	fieldRenewal
 	fieldGeneration
 	fieldKeep
+	fieldSince
 )
 
 // maxContent is more than a content needs besides its values, its owner and its note.
@@ -108,6 +110,9 @@ func (c content) encode() []byte {
 	b = appendMark(b, fieldRenewal, c.renewal)
 	b = appendMark(b, fieldGeneration, c.generation)
 	b = appendNumber(b, fieldKeep, c.keep.Milliseconds())
+	if !c.since.IsZero() {
+		b = appendNumber(b, fieldSince, c.since.UnixMilli())
+	}
 	return append(append(b, fieldEnd), c.values...)
 }
 
@@ -172,6 +177,8 @@ func decodeContent(plain string) (c content, err error) {
 			copy(c.generation[:], field.Rest)
 		case fieldKeep:
 			c.keep = readDuration(&field)
+		case fieldSince:
+			c.since = time.UnixMilli(int64(field.Uvarint()))
 		}
 	}
 	if c.owner != "" {

@@ -57,10 +57,10 @@
 //     first byte cuts the connection; if the response was complete, only an event reports it.
 //  17. A change inside a slice or a map is a change.
 //  18. Every refused cookie gets the same answer, and base64 is decoded strictly.
-//  19. SignIn renews the session and records its owner, sealed; a backend stores a keyed hash of
-//     the owner. Once RevokeOwner, RevokeOthers or RevokeOwned is acknowledged, none of the
-//     sessions that it was to end opens, in any process. Nor is a session saved whose SignIn had
-//     returned when RevokeOwner or RevokeOthers was called.
+//  19. SignIn renews the session and records its owner, sealed; a backend stores only a keyed hash
+//     of the owner. Once RevokeOwner, RevokeOthers or RevokeOwned is acknowledged, the sessions
+//     that it ends open in no process. RevokeOwner and RevokeOthers also end a session that has
+//     not been saved yet, if its SignIn has returned.
 //  20. With MaxPerOwner, an owner never has more sessions than that, however many sign-ins are
 //     acknowledged at once. All processes need the same secrets and the same limit for it.
 //  21. With Options.Revoked, Renew, Destroy, Revoke, RevokeOwner and RevokeOthers end copies of
@@ -73,7 +73,9 @@
 // expires, even after Renew or Destroy (OWASP ASVS 5.0, 7.4.1 asks for more). If two responses
 // overlap, the later one wins with all of its values. A short IdleTimeout limits how long a copy
 // works; new secrets end every session at once. With Options.Revoked the server remembers what was
-// ended, and only that, at the price of a round trip per page. It still cannot list the sessions.
+// ended, and only that, at the price of a round trip per page. It still cannot list the sessions. If
+// responses overlap, the later one can bring back a cookie that the other one has ended; the visitor
+// then has to sign in again.
 //
 // With a Backend the cookie contains a token and the backend keeps one sealed record per
 // session. Saving replaces the record that was read with its successor, in one atomic step; if
@@ -102,11 +104,11 @@
 // SignIn adds the session to the index when it is called. Saving writes the record and then confirms
 // that the session is still in the index, before the cookie is sent. Ending an owner's sessions puts
 // an end mark in the place of each record and then removes the session from the index. So whatever
-// overlaps, one of the two notices the other. If a process dies in between, the index contains a
-// session that there is not, which is dropped a minute later, but never lacks one that there is.
+// overlaps, one of the two notices the other. If a process dies in between, the index has an entry
+// too many, which Sessions drops once it is a minute old, but never one too few.
 //
-// The index stands under the owner's hash under every secret in the list. A process that does not
-// have the newest secret yet finds the sessions, too.
+// The index contains each session once for every secret in the list. So a process that does not have
+// the newest secret yet finds the sessions, too.
 //
 // Without a Backend the server does not know the sessions: Sessions returns an empty list and
 // ErrNoBackend.
@@ -155,7 +157,8 @@
 //	          of the grace window, 3 when the lifetime ends by the backend's clock, Unix time in
 //	          milliseconds, 4 the owner, 5 milliseconds since the sign-in, 6 the note, 7 nothing: the
 //	          cookie lasts until the browser closes, 8 the renewal mark and 9 the owner's generation,
-//	          with Options.Revoked; tag 0 ends them
+//	          with Options.Revoked, 10 the milliseconds of KeepFor, 11 when the owner signed in by the
+//	          backend's clock, Unix time in milliseconds; tag 0 ends them
 //	values    in the encoding of package internal/values
 //
 // A cookie's value is that in base64url (RFC 4648, section 5) without padding, or a token: a

@@ -33,21 +33,19 @@ func (k onServer) admit(ctx context.Context, name, owner string, id ID, again bo
 	}
 	defer release()
 	for end := time.Now().Add(commitTime); time.Now().Before(end); {
-		l, err := k.loadLimit(ctx, name, owner, at)
+		l, err := k.loadLimit(ctx, name, at)
+		if err == nil {
+			l.ids, err = k.living(ctx, name, owner, l.ids)
+		}
 		if err != nil {
 			return err
 		}
 		l.ids = slices.DeleteFunc(l.ids, func(other ID) bool { return other == id })
-		if len(l.ids) >= k.options.MaxPerOwner && l.record != nil {
-			if l.ids, err = k.living(ctx, name, owner, l.ids, true); err != nil {
-				return err
-			}
-		}
 		for len(l.ids) >= k.options.MaxPerOwner && !(again && k.options.KeepOldest) {
 			if k.options.KeepOldest {
 				return ErrTooMany
 			}
-			if _, err := k.revoke(ctx, name, owner, l.ids[0]); err != nil {
+			if _, err := k.revoke(ctx, name, owner, entry{Owned: Owned{ID: l.ids[0]}}); err != nil {
 				return err
 			}
 			l.ids = l.ids[1:]
@@ -59,31 +57,26 @@ func (k onServer) admit(ctx context.Context, name, owner string, id ID, again bo
 	return ErrContended
 }
 
-// loadLimit returns the owner's limit. If there is none yet, all of the owner's sessions count.
-func (k onServer) loadLimit(ctx context.Context, name, owner string, at ID) (limit, error) {
-	step, cancel := limited(ctx, loadTime)
+// loadLimit returns the owner's limit, which is empty if there is none yet.
+func (k onServer) loadLimit(ctx context.Context, name string, at ID) (limit, error) {
+	ctx, cancel := limited(ctx, loadTime)
 	defer cancel()
-	record, _, _, err := k.options.Backend.Load(step, at)
+	record, _, _, err := k.options.Backend.Load(ctx, at)
 	if err != nil {
 		return limit{}, unavailable(err)
 	}
 	l := limit{id: at, record: record}
-	if plain, _, err := k.keys.open(record, purpose(kindLimit, name, at[:])); err == nil {
-		for ; len(plain) >= len(ID{}); plain = plain[len(ID{}):] {
-			l.ids = append(l.ids, ID([]byte(plain)))
-		}
-		return l, nil
+	plain, _, _ := k.keys.open(record, purpose(kindLimit, name, at[:]))
+	for ; len(plain) >= len(ID{}); plain = plain[len(ID{}):] {
+		l.ids = append(l.ids, ID([]byte(plain)))
 	}
-	owned, err := k.owned(ctx, name, owner)
-	if err != nil {
-		return l, err
-	}
-	slices.SortFunc(owned, func(a, b Owned) int { return cmp.Compare(a.Left, b.Left) })
-	for _, e := range owned {
-		l.ids = append(l.ids, e.ID)
-	}
-	l.ids, err = k.living(ctx, name, owner, l.ids, false)
-	return l, err
+	return l, nil
+}
+
+// admitted reports whether the owner's limit names the session.
+func (k onServer) admitted(ctx context.Context, name, owner string, id ID) (bool, error) {
+	l, err := k.loadLimit(ctx, name, ID(k.keys.owner(name, owner)[0]))
+	return slices.Contains(l.ids, id), err
 }
 
 // storeLimit replaces the limit by one that names the session as the newest. It reports false if
@@ -101,23 +94,32 @@ func (k onServer) storeLimit(ctx context.Context, name string, l limit, id ID) (
 	return ok, err
 }
 
-// living returns those of the sessions that have not ended. A session that is about to be saved
-// counts only if it was admitted.
-func (k onServer) living(ctx context.Context, name, owner string, ids []ID, admitted bool) ([]ID, error) {
+// living returns the owner's sessions, the oldest first: those that the limit names, unless they have
+// ended, and others, such as from before there was a limit. A session that is about to be saved counts
+// if the limit names it. Unless there are enough for the limit to matter, they are not read: then living
+// returns those that the limit names.
+func (k onServer) living(ctx context.Context, name, owner string, named []ID) ([]ID, error) {
 	owned, err := k.owned(ctx, name, owner)
-	if err != nil {
-		return nil, err
+	if err != nil || len(owned) < k.options.MaxPerOwner && len(named) < k.options.MaxPerOwner {
+		return named, err
 	}
 	var mu sync.Mutex
-	alive := map[ID]bool{}
-	err = atOnce(ctx, slices.DeleteFunc(owned, func(e Owned) bool { return !slices.Contains(ids, e.ID) }), func(e Owned) error {
+	var alive []entry
+	err = atOnce(ctx, owned, func(e entry) error {
 		h, reason, err := k.read(ctx, name, e.ID)
-		if reason == "" && h.owner == owner || admitted && !k.orphan(e, h, reason) {
+		if reason == "" && h.owner == owner || slices.Contains(named, e.ID) && !e.orphan(h, reason) {
 			mu.Lock()
 			defer mu.Unlock()
-			alive[e.ID] = true
+			alive = append(alive, e)
 		}
 		return err
 	})
-	return slices.DeleteFunc(ids, func(id ID) bool { return !alive[id] }), err
+	slices.SortFunc(alive, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(slices.Index(named, a.ID), slices.Index(named, b.ID)), a.Expires.Compare(b.Expires))
+	})
+	ids := make([]ID, len(alive))
+	for i, e := range alive {
+		ids[i] = e.ID
+	}
+	return ids, err
 }

@@ -1,10 +1,12 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -247,7 +249,7 @@ func (v *visit) signsInto(latest held) bool {
 func (v *visit) authenticated(c content) content {
 	if v.signIn != nil {
 		v.signIn.when = c.used
-		c.signedIn, c.lifetime, c.ends = v.signIn.signedIn, v.store.options.Lifetime, time.Time{}
+		c.signedIn, c.lifetime, c.ends, c.since = v.signIn.signedIn, v.store.options.Lifetime, time.Time{}, time.Time{}
 		if c.keep > 0 {
 			c.lifetime = min(c.lifetime, c.keep)
 		}
@@ -275,7 +277,7 @@ func (k onServer) enter(ctx context.Context, v *visit) error {
 	if err := k.own(ctx, name, owner, v.id()); err != nil || k.options.MaxPerOwner == 0 {
 		return err
 	}
-	return k.admit(ctx, name, owner, v.id(), v.held.owner == owner)
+	return k.admit(ctx, name, owner, v.id(), v.held.owner == owner && v.held.id == v.id())
 }
 
 // own adds the session to its owner's, under each secret, so that a process that does not have the
@@ -305,10 +307,13 @@ func (s *Store) owns(ctx context.Context, name, owner string, id ID) (bool, erro
 	return true, nil
 }
 
-// remove removes the session from its owner's if its entries expire within left.
-func (s *Store) remove(ctx context.Context, name, owner string, id ID, left time.Duration) error {
+// always is later than any entry expires.
+var always = time.UnixMilli(math.MaxInt64)
+
+// remove removes the session from its owner's if its entries expire at that time or earlier.
+func (s *Store) remove(ctx context.Context, name, owner string, id ID, expires time.Time) error {
 	for _, hash := range s.keys.owner(name, owner) {
-		if err := twice(ctx, func(ctx context.Context) error { return s.options.Backend.RemoveOwned(ctx, hash, id, left) }); err != nil {
+		if err := twice(ctx, func(ctx context.Context) error { return s.options.Backend.RemoveOwned(ctx, hash, id, expires) }); err != nil {
 			return err
 		}
 	}
@@ -319,7 +324,7 @@ func (s *Store) remove(ctx context.Context, name, owner string, id ID, left time
 // later to belong to no session.
 func (s *Store) disown(ctx context.Context, name, owner string, id ID) {
 	if owner != "" {
-		_ = s.remove(ctx, name, owner, id, forever)
+		_ = s.remove(ctx, name, owner, id, always)
 	}
 }
 
@@ -327,11 +332,11 @@ func (s *Store) disown(ctx context.Context, name, owner string, id ID) {
 // somebody has, it ends this one. Its cookie has not been sent yet.
 func (k onServer) confirm(ctx context.Context, name string, h held) error {
 	there, err := k.owns(ctx, name, h.owner, h.id)
-	if err != nil || there {
-		return err
+	if there && err == nil && k.options.MaxPerOwner > 0 {
+		there, err = k.admitted(ctx, name, h.owner, h.id)
 	}
-	if err := k.end(ctx, name, h.id); err != nil {
-		return err
+	if there && err == nil {
+		return nil
 	}
-	return ErrConflict
+	return cmp.Or(k.end(ctx, name, h.id), err, ErrConflict) // nobody will receive its cookie
 }

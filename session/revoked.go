@@ -1,6 +1,8 @@
 package session
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"time"
@@ -41,38 +43,99 @@ func (s *Store) loadMark(ctx context.Context, id ID) (m mark, age time.Duration,
 	return m, age, record, nil
 }
 
+// ended is the renewal mark of a session that has ended. No cookie contains it.
+var ended = mark(bytes.Repeat([]byte{0xff}, len(mark{})))
+
+// markTime is how long a mark stays: until the last cookie that was set before it has expired.
+func (o Options) markTime() time.Duration { return o.Lifetime + expiryMargin }
+
 // storeMark replaces a session's renewal mark, or reports false if another request came first.
-func (s *Store) storeMark(ctx context.Context, h held, next mark, lifetime time.Duration) (record []byte, ok bool, err error) {
-	ttl := lifetime + expiryMargin
-	record = encodeMark(next, ttl)
-	ok, err = s.swap(ctx, h.id, h.record, record, ttl)
+func (s *Store) storeMark(ctx context.Context, h held, next mark) (record []byte, ok bool, err error) {
+	record = encodeMark(next, s.options.markTime())
+	ok, err = s.swap(ctx, h.id, h.record, record, s.options.markTime())
 	return record, ok, err
 }
 
-// loadGeneration returns the generation that the owner's cookies must contain, and whether they
-// must. The oldest secret counts: every process has it while secrets are exchanged.
-func (s *Store) loadGeneration(ctx context.Context, name, owner string) (m mark, must bool, err error) {
-	hashes := s.keys.owner(name, owner)
-	for i := len(hashes) - 1; i >= 0 && !must && err == nil; i-- {
-		var record []byte
-		m, _, record, err = s.loadMark(ctx, ID(hashes[i]))
-		must = record != nil
+// A generation is the mark that an owner's cookies must contain, in the record that was stored last.
+// Every secret has its own; while secrets are exchanged, processes store different ones.
+type generation struct {
+	mark
+	at      int      // which hash it is under
+	records [][]byte // under each
+	ages    []time.Duration
+}
+
+// must reports whether cookies must contain the mark.
+func (g generation) must() bool { return g.records[g.at] != nil }
+
+func (s *Store) loadGeneration(ctx context.Context, name, owner string) (g generation, err error) {
+	for i, hash := range s.keys.owner(name, owner) {
+		m, age, record, err := s.loadMark(ctx, ID(hash))
+		if err != nil {
+			return g, err
+		}
+		g.records, g.ages = append(g.records, record), append(g.ages, age)
+		older := g.records[g.at] == nil || age < g.ages[g.at] || age == g.ages[g.at] && bytes.Compare(m[:], g.mark[:]) > 0
+		if record != nil && older {
+			g.mark, g.at = m, i
+		}
 	}
-	return m, must, err
+	return g, nil
+}
+
+// spread stores the generation under each secret, so that it stays when a secret goes. If another
+// one was stored meanwhile, spread leaves that alone.
+func (s *Store) spread(ctx context.Context, name, owner string, g generation) error {
+	for i, hash := range s.keys.owner(name, owner) {
+		if record := g.records[g.at]; !bytes.Equal(g.records[i], record) {
+			if _, err := s.swap(ctx, ID(hash), g.records[i], record, s.options.markTime()-g.ages[g.at]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // newGeneration ends all sessions of an owner.
-func (s *Store) newGeneration(ctx context.Context, name, owner string) (mark, error) {
+func (s *Store) newGeneration(ctx context.Context, name, owner string) error {
 	if s.options.Revoked == nil {
-		return mark{}, ErrNoBackend
+		return ErrNoBackend
 	}
-	m, ttl := newMark(), s.options.Lifetime+expiryMargin
+	record := encodeMark(newMark(), s.options.markTime())
 	for _, hash := range s.keys.owner(name, owner) {
-		if err := s.put(ctx, ID(hash), encodeMark(m, ttl), ttl); err != nil {
-			return mark{}, err
+		if err := s.put(ctx, ID(hash), record, s.options.markTime()); err != nil {
+			return err
 		}
 	}
-	return m, nil
+	return nil
+}
+
+// replaceGeneration ends all sessions of an owner and returns the mark for the cookie of one that is to
+// stay. The error is ErrConflict if that one has ended.
+func (s *Store) replaceGeneration(ctx context.Context, name string, own visit) (next mark, err error) {
+	if s.options.Revoked == nil {
+		return next, ErrNoBackend
+	}
+	owner, has := own.held.owner, own.held.generation
+	if own.signIn != nil {
+		owner, has = own.signIn.owner, own.signIn.generation
+	}
+	if own.others != (mark{}) {
+		has = own.others
+	}
+	g, err := s.loadGeneration(ctx, name, owner)
+	if err != nil || g.must() && g.mark != has {
+		return next, cmp.Or(err, ErrConflict)
+	}
+	next = newMark()
+	record := encodeMark(next, s.options.markTime())
+	for i, hash := range s.keys.owner(name, owner) {
+		ok, err := s.swap(ctx, ID(hash), g.records[i], record, s.options.markTime())
+		if err != nil || !ok {
+			return next, cmp.Or(err, ErrConflict)
+		}
+	}
+	return next, nil
 }
 
 // revokeCookie ends the session in a cookie, whatever its renewal mark.
@@ -80,8 +143,7 @@ func (s *Store) revokeCookie(ctx context.Context, id ID) (bool, error) {
 	if s.options.Revoked == nil {
 		return false, ErrNoBackend
 	}
-	ttl := s.options.Lifetime + expiryMargin
-	return true, s.put(ctx, id, encodeMark(newMark(), ttl), ttl)
+	return true, s.put(ctx, id, encodeMark(ended, s.options.markTime()), s.options.markTime())
 }
 
 // valid returns why a session that a cookie contains was revoked, or "" if it was not.
@@ -91,25 +153,39 @@ func (k inCookie) valid(ctx context.Context, name string, h held) (held, Reason,
 		return held{}, "", err
 	}
 	if record != nil && renewal != h.renewal {
-		if left := k.options.Grace - age; left > 0 {
-			return held{content: content{id: h.id, grace: left}, at: h.at, value: h.value}, Replaced, nil
-		}
-		return held{}, Refused, nil
-	}
-	if h.owner != "" {
-		if generation, must, err := k.loadGeneration(ctx, name, h.owner); err != nil || must && generation != h.generation {
-			return held{}, Refused, err
-		}
+		return k.replaced(h, age)
 	}
 	h.record = record
-	return h, "", nil
+	if h.owner == "" {
+		return h, "", nil
+	}
+	g, err := k.loadGeneration(ctx, name, h.owner)
+	switch {
+	case err != nil:
+		return held{}, "", err
+	case g.must() && g.mark != h.generation:
+		return k.replaced(h, g.ages[g.at])
+	case g.must():
+		err = k.spread(ctx, name, h.owner, g)
+	}
+	return h, "", err
+}
+
+// replaced returns what a cookie leads to whose mark was replaced that long ago.
+func (k inCookie) replaced(h held, age time.Duration) (held, Reason, error) {
+	if left := k.options.Grace - age; left > 0 {
+		return held{content: content{id: h.id, grace: left}, at: h.at, value: h.value}, Replaced, nil
+	}
+	return held{}, Refused, nil
 }
 
 // enter looks up the owner's generation, so that it ends this session, too, if it is replaced.
-func (k inCookie) enter(ctx context.Context, v *visit) (err error) {
-	if k.options.Revoked != nil {
-		v.signIn.generation, _, err = k.loadGeneration(ctx, v.session.Name(), v.signIn.owner)
+func (k inCookie) enter(ctx context.Context, v *visit) error {
+	if k.options.Revoked == nil {
+		return nil
 	}
+	g, err := k.loadGeneration(ctx, v.session.Name(), v.signIn.owner)
+	v.signIn.generation = g.mark
 	return err
 }
 
@@ -122,9 +198,9 @@ func (k inCookie) revoke(ctx context.Context, v *visit, p plan, h *held) (err er
 	ok, reason := true, Reason("")
 	switch {
 	case p.end || h.id == (ID{}):
-		_, _, err = k.storeMark(ctx, v.held, newMark(), v.held.lifetime) // if another request came first, this cookie is useless already
+		_, ok, err = k.storeMark(ctx, v.held, ended) // also if another request has ended it
 	case p.save == renew:
-		h.record, ok, err = k.storeMark(ctx, v.held, h.renewal, h.lifetime)
+		h.record, ok, err = k.storeMark(ctx, v.held, h.renewal)
 	default:
 		var now held
 		now, reason, err = k.valid(ctx, v.session.Name(), v.held)

@@ -85,9 +85,9 @@ func (s *Store) read(ctx context.Context, name string, id ID) (held, Reason, err
 }
 
 // openRecord opens a record and computes what time the session has left by the backend's clock.
-// The first record of a session contains only how long it may live; its expiry shows when it was
-// written. Later records contain when the lifetime ends, so that even a slow write cannot extend
-// it.
+// The record that begins a lifetime, with the session or a sign-in, contains only how long it is; its
+// expiry shows when it was written. Later records contain when the lifetime ends and when the owner
+// signed in, so that even slow writes change neither.
 func (s *Store) openRecord(name string, id ID, record []byte, expires, now time.Time) (held, Reason) {
 	plain, secret, err := s.keys.open(record, purpose(kindRecord, name, id[:]))
 	if err != nil {
@@ -104,8 +104,14 @@ func (s *Store) openRecord(name string, id ID, record []byte, expires, now time.
 	if c.ends.IsZero() {
 		c.ends = written.Add(c.lifetime)
 	}
+	if c.owner != "" && c.since.IsZero() {
+		c.since = written.Add(-c.age)
+	}
 	h := held{content: c.after(max(0, now.Sub(written))), record: record, secret: secret}
 	h.lifetime, h.unused = c.ends.Sub(now), now.Sub(written)
+	if c.owner != "" {
+		h.age = now.Sub(c.since)
+	}
 	h.cap(s.options)
 	h.ends = now.Add(h.lifetime)
 	return h, h.reason()

@@ -60,6 +60,7 @@ type Options struct {
 	MaxPerOwner int
 
 	// KeepOldest refuses another sign-in with ErrTooMany, where MaxPerOwner would end the oldest session.
+	// A session whose cookie never reached a browser counts until it expires or is revoked.
 	KeepOldest bool
 
 	// Path and Domain are the cookie's. Default: "/", and no Domain, so that only the host that

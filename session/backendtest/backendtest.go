@@ -22,7 +22,8 @@ func Run(t *testing.T, b session.Backend) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, b.Clear(ctx))
-	const later, always = time.Hour, time.Duration(math.MaxInt64)
+	const later = time.Hour
+	always := time.UnixMilli(math.MaxInt64)
 
 	load := func(t *testing.T, key session.ID) []byte {
 		t.Helper()
@@ -162,11 +163,11 @@ func Run(t *testing.T, b session.Backend) {
 
 	owned := func(t *testing.T, owner session.OwnerHash) map[session.ID]time.Duration {
 		t.Helper()
-		list, err := b.Owned(ctx, owner)
+		list, now, err := b.Owned(ctx, owner)
 		require.NoError(t, err)
 		all := map[session.ID]time.Duration{}
 		for _, e := range list {
-			all[e.ID] = e.Left
+			all[e.ID] = e.Expires.Sub(now)
 		}
 		require.Len(t, all, len(list), "each is listed once")
 		return all
@@ -199,9 +200,23 @@ func Run(t *testing.T, b session.Backend) {
 		require.False(t, has(two, ids[0]))
 		require.Nil(t, load(t, shared), "an entry is not a record")
 		require.Zero(t, count(t))
-		require.NoError(t, b.RemoveOwned(ctx, one, shared, later-time.Minute))
-		require.True(t, has(one, shared), "it has more left: it was added again")
-		require.NoError(t, b.RemoveOwned(ctx, one, shared, later))
+		expires := func(id session.ID) (expires time.Time) {
+			list, _, err := b.Owned(ctx, one)
+			require.NoError(t, err)
+			for _, e := range list {
+				if e.ID == id {
+					expires = e.Expires
+				}
+			}
+			return expires
+		}
+		before := expires(shared)
+		require.False(t, before.IsZero())
+		time.Sleep(5 * time.Millisecond)
+		require.NoError(t, b.AddOwned(ctx, one, shared, later))
+		require.NoError(t, b.RemoveOwned(ctx, one, shared, before))
+		require.True(t, has(one, shared), "it was added again")
+		require.NoError(t, b.RemoveOwned(ctx, one, shared, expires(shared)))
 		require.False(t, has(one, shared))
 		require.True(t, has(two, shared))
 		require.Len(t, owned(t, one), len(ids)-1)
@@ -297,7 +312,7 @@ func Run(t *testing.T, b session.Backend) {
 		require.Error(t, b.RemoveOwned(ended, newOwner(), newKey(), always))
 		_, err = b.HasOwned(ended, newOwner(), newKey())
 		require.Error(t, err)
-		_, err = b.Owned(ended, newOwner())
+		_, _, err = b.Owned(ended, newOwner())
 		require.Error(t, err)
 		require.Error(t, b.Ping(ended))
 		require.NoError(t, b.Ping(ctx))

@@ -104,7 +104,7 @@ func (m *Memory) AddOwned(ctx context.Context, owner session.OwnerHash, id sessi
 		if m.owned[owner] == nil {
 			m.owned[owner] = map[session.ID]time.Time{}
 		}
-		m.owned[owner][id] = time.Now().Add(max(time.Millisecond, ttl))
+		m.owned[owner][id] = time.Now().Add(max(time.Millisecond, ttl)).Truncate(time.Millisecond)
 	})
 }
 
@@ -113,20 +113,21 @@ func (m *Memory) HasOwned(ctx context.Context, owner session.OwnerHash, id sessi
 	return has, err
 }
 
-func (m *Memory) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, err error) {
+func (m *Memory) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, now time.Time, err error) {
 	err = m.with(ctx, func() {
+		now = time.Now()
 		for id, expires := range m.owned[owner] {
-			if left := time.Until(expires); left > 0 {
-				owned = append(owned, session.Owned{ID: id, Left: left})
+			if now.Before(expires) {
+				owned = append(owned, session.Owned{ID: id, Expires: expires})
 			}
 		}
 	})
-	return owned, err
+	return owned, now, err
 }
 
-func (m *Memory) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
+func (m *Memory) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, expires time.Time) error {
 	return m.with(ctx, func() {
-		if time.Until(m.owned[owner][id]) <= left {
+		if !m.owned[owner][id].After(expires) {
 			delete(m.owned[owner], id)
 		}
 	})

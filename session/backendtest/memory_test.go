@@ -384,3 +384,36 @@ func Test_02_the_server_knows_to_the_hour_when_a_session_was_last_used(t *testin
 		require.EqualValues(t, 3, counted.swaps.Load(), "in 200 minutes")
 	})
 }
+
+func Test_20_a_sign_in_that_takes_minutes_does_not_exceed_the_limit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := &Memory{}
+		options := session.Options{MaxPerOwner: 1, KeepOldest: true}
+		slow, quick := open(t, memory, options), open(t, memory, options)
+		res := slow.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, slow.store.SignIn(r, s, "clark"))
+			time.Sleep(62 * time.Second)
+			require.Equal(t, http.StatusOK, quick.signIn("clark").StatusCode)
+		})
+		require.Equal(t, http.StatusConflict, res.StatusCode)
+		require.Len(t, quick.listed("clark"), 1)
+		require.Equal(t, "clark", quick.owner())
+	})
+}
+
+func Test_19_no_write_makes_a_sign_in_fresher_however_slow_it_is(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &slow{Backend: &Memory{}}
+		v := open(t, b, session.Options{})
+		v.signIn("clark")
+		b.slowWrites = 900 * time.Millisecond
+		began := time.Now()
+		for n := range 20 {
+			v.set("n", n)
+			v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				require.False(t, v.store.Fresh(r, s, time.Since(began)-time.Millisecond))
+				require.True(t, v.store.Fresh(r, s, time.Since(began)+time.Second))
+			})
+		}
+	})
+}

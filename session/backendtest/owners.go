@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -237,6 +238,55 @@ func owners(t *testing.T, b session.Backend) {
 			})
 		}
 	}
+
+	t.Run("19: a session that has ended ends no others", func(t *testing.T) {
+		for what, end := range map[string]func(v *visitor){
+			"revoked": func(v *visitor) { _, _ = v.store.RevokeOwner(t.Context(), name, "clark") },
+			"renewed": func(v *visitor) { renew(v) },
+		} {
+			thief, victim := begin(t, b, session.Options{}), open(t, b, session.Options{})
+			thief.signIn("clark")
+			during(thief, "POST", func(o *visitor) {
+				end(o)
+				victim.signIn("clark")
+			}, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				_, err := thief.store.RevokeOthers(r, s)
+				require.ErrorIs(t, err, session.ErrConflict, what)
+			})
+			require.Equal(t, "clark", victim.owner(), what)
+		}
+	})
+
+	t.Run("19: a session is on the list until it ends", func(t *testing.T) {
+		v := begin(t, b, session.Options{Lifetime: 2 * time.Second})
+		v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.SignIn(r, s, "clark"))
+			time.Sleep(time.Second) // a slow page
+		})
+		time.Sleep(1300 * time.Millisecond)
+		require.Len(t, v.listed("clark"), 1)
+		_, err := v.store.RevokeOwner(t.Context(), name, "clark")
+		require.NoError(t, err)
+		require.Empty(t, v.owner())
+	})
+
+	t.Run("19: the list drops no session that is being signed in", func(t *testing.T) {
+		broken := &failing{Backend: b}
+		v := begin(t, broken, session.Options{OnEvent: quiet})
+		v.set("cart", "cape")
+		broken.swaps.Store(true)
+		v.signIn("clark")
+		broken.swaps.Store(false)
+		slow := &slowly{Backend: b, removing: make(chan bool)}
+		older := open(t, slow, session.Options{Lifetime: 720*time.Hour + 2*time.Minute}) // so the entry looks two minutes old
+		listed := make(chan int)
+		go func() { listed <- len(older.listed("clark")) }()
+		<-slow.removing
+		require.Equal(t, http.StatusOK, v.signIn("clark").StatusCode)
+		slow.removing <- true
+		<-listed
+		require.Len(t, v.listed("clark"), 1)
+	})
 
 	t.Run("19: Verify signs nobody in after an error, and leaves no gap", func(t *testing.T) {
 		v := begin(t, b, session.Options{})
@@ -522,6 +572,64 @@ func owners(t *testing.T, b session.Backend) {
 		}
 	})
 
+	t.Run("20: a sign-in that is refused changes nothing", func(t *testing.T) {
+		for _, status := range []int{200, 403, 409} {
+			full := begin(t, b, session.Options{})
+			full.signIn("clark")
+			for _, owner := range []string{"", "bruce"} {
+				v := open(t, b, session.Options{MaxPerOwner: 1, KeepOldest: true})
+				v.set("cart", "cape")
+				if owner != "" {
+					require.Equal(t, http.StatusOK, v.signIn(owner).StatusCode)
+				}
+				res := v.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+					require.ErrorIs(t, v.store.SignIn(r, s, "clark"), session.ErrTooMany)
+					require.Equal(t, owner, v.store.Owner(r, s))
+					w.WriteHeader(status)
+				})
+				require.Equal(t, status, res.StatusCode)
+				require.Equal(t, owner, v.owner())
+				require.Equal(t, session.View{"cart": "cape"}, v.values())
+				require.NoError(t, b.Clear(t.Context()))
+				full.cookie = ""
+				full.signIn("clark")
+			}
+		}
+	})
+
+	t.Run("20: ending a session does not make room for two", func(t *testing.T) {
+		v := begin(t, b, session.Options{MaxPerOwner: 1, KeepOldest: true})
+		v.signIn("clark")
+		again := func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.Destroy(r, s))
+			_ = v.store.SignIn(r, s, "clark")
+		}
+		during(v, "POST", func(o *visitor) { o.ask("POST", again) }, again)
+		require.LessOrEqual(t, len(v.listed("clark")), 1)
+		require.LessOrEqual(t, count(t, v.store), 1)
+	})
+
+	t.Run("20: sessions count under every secret", func(t *testing.T) {
+		options := session.Options{MaxPerOwner: 1}
+		one, two, three := begin(t, b, options, oldSecret, newSecret), open(t, b, options, newSecret, oldSecret), open(t, b, options, newSecret)
+		one.signIn("clark")
+		two.signIn("clark")
+		require.Len(t, two.listed("clark"), 1)
+		three.signIn("clark")
+		require.Equal(t, "clark", three.owner())
+		require.Empty(t, two.owner())
+	})
+
+	t.Run("20: a sign-in that nobody could confirm takes no place", func(t *testing.T) {
+		broken := &failing{Backend: b}
+		v := begin(t, broken, session.Options{MaxPerOwner: 1, KeepOldest: true, OnEvent: quiet})
+		broken.confirms.Store(true)
+		require.Equal(t, http.StatusServiceUnavailable, v.signIn("clark").StatusCode)
+		broken.confirms.Store(false)
+		require.Empty(t, v.listed("clark"))
+		require.Zero(t, count(t, v.store))
+	})
+
 	for _, keep := range []bool{false, true} {
 		t.Run(fmt.Sprintf("20: of 50 sign-ins at once three are left (the oldest: %t)", keep), func(t *testing.T) {
 			for range max(1, rounds()/25) {
@@ -534,11 +642,12 @@ func owners(t *testing.T, b session.Backend) {
 				for i := range all {
 					all[i] = stores[i%2].at(stores[i%2])
 					wait.Go(func() {
-						refused := error(nil)
-						res := all[i].ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
-							refused = all[i].store.SignIn(r, s, "clark")
+						res := all[i].ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+							if err := all[i].store.SignIn(r, s, "clark"); err != nil {
+								w.WriteHeader(session.Status(w.Header(), err))
+							}
 						})
-						if refused == nil && res.StatusCode == http.StatusOK {
+						if res.StatusCode == http.StatusOK {
 							acked.Add(1)
 						}
 					})
@@ -597,12 +706,13 @@ func (v *visitor) listed(owner string) (ids []string) {
 	return ids
 }
 
-// failing is a backend that fails to swap on demand, and notes the entries of its index.
+// failing is a backend that fails to swap or to confirm on demand, and notes the entries of its index.
 type failing struct {
 	session.Backend
-	swaps atomic.Bool
-	mu    sync.Mutex
-	owner session.OwnerHash
+	swaps    atomic.Bool
+	confirms atomic.Bool
+	mu       sync.Mutex
+	owner    session.OwnerHash
 }
 
 func (f *failing) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (bool, error) {
@@ -610,6 +720,13 @@ func (f *failing) Swap(ctx context.Context, id session.ID, old, next []byte, ttl
 		return false, errors.New("the server is gone")
 	}
 	return f.Backend.Swap(ctx, id, old, next, ttl)
+}
+
+func (f *failing) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
+	if f.confirms.Load() {
+		return false, errors.New("the server is gone")
+	}
+	return f.Backend.HasOwned(ctx, owner, id)
 }
 
 func (f *failing) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
@@ -621,7 +738,7 @@ func (f *failing) AddOwned(ctx context.Context, owner session.OwnerHash, id sess
 
 // entries returns those of the owner who signed in last.
 func (f *failing) entries() []session.Owned {
-	list, _ := f.Owned(context.Background(), f.owner)
+	list, _, _ := f.Owned(context.Background(), f.owner)
 	return list
 }
 
@@ -632,12 +749,12 @@ type slowly struct {
 	once     sync.Once
 }
 
-func (s *slowly) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
+func (s *slowly) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, expires time.Time) error {
 	s.once.Do(func() {
 		s.removing <- true
 		<-s.removing
 	})
-	return s.Backend.RemoveOwned(context.WithoutCancel(ctx), owner, id, left)
+	return s.Backend.RemoveOwned(context.WithoutCancel(ctx), owner, id, expires)
 }
 
 // revoked tests sessions in cookies whose ends the backend remembers.
@@ -704,6 +821,61 @@ func revoked(t *testing.T, b session.Backend) {
 			require.Equal(t, "clark", victim.owner())
 			time.Sleep(1100 * time.Millisecond)
 		}
+	})
+
+	t.Run("21: what has ended stays so as long as any copy lives", func(t *testing.T) {
+		v := cookies(t, session.Options{})
+		v.signIn("clark")
+		id, err := hex.DecodeString(v.info().ID)
+		require.NoError(t, err)
+		v.signIn("clark", session.KeepFor(time.Minute))
+		destroy(v)
+		record, expires, now, err := b.Load(t.Context(), session.ID(id))
+		require.NoError(t, err)
+		require.NotNil(t, record)
+		require.Greater(t, expires.Sub(now), 720*time.Hour)
+	})
+
+	t.Run("21: a session that has ended ends no others, and does not come back", func(t *testing.T) {
+		thief, victim := cookies(t, session.Options{}), cookies(t, session.Options{})
+		thief.signIn("clark")
+		res := during(thief, "POST", func(o *visitor) {
+			_, err := o.store.RevokeOwner(t.Context(), name, "clark")
+			require.NoError(t, err)
+			victim.signIn("clark")
+		}, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			_, err := thief.store.RevokeOthers(r, s)
+			require.ErrorIs(t, err, session.ErrConflict)
+		})
+		require.Empty(t, res.Cookies())
+		require.Empty(t, thief.owner())
+		require.Equal(t, "clark", victim.owner())
+	})
+
+	t.Run("21: while the others end, other pages of this browser touch no cookie", func(t *testing.T) {
+		v := cookies(t, session.Options{})
+		v.signIn("clark")
+		page := *v
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			_, err := v.store.RevokeOthers(r, s)
+			require.NoError(t, err)
+			res := page.visit(setting("authenticity_token", "x"))
+			require.Equal(t, http.StatusOK, res.StatusCode)
+			require.Empty(t, res.Cookies())
+		})
+		require.Equal(t, "clark", v.owner())
+	})
+
+	t.Run("21: signing out is refused if the session was renewed meanwhile", func(t *testing.T) {
+		v := cookies(t, session.Options{})
+		v.set("cart", "cape")
+		ending := func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.Destroy(r, s))
+		}
+		require.Equal(t, http.StatusConflict, during(v, "POST", func(o *visitor) { renew(o) }, ending).StatusCode)
+		v.cookie = ""
+		v.set("cart", "cape")
+		require.Equal(t, http.StatusOK, during(v, "POST", func(o *visitor) { destroy(o) }, ending).StatusCode, "but not if it has ended")
 	})
 
 	t.Run("21: overlapping requests", func(t *testing.T) {
@@ -774,13 +946,23 @@ func revoked(t *testing.T, b session.Backend) {
 		require.NoError(t, err)
 		ended(t, *before)
 		ended(t, *between)
-		before.signIn("clark")
-		between.signIn("clark")
-		require.Equal(t, "clark", before.owner())
-		_, err = before.store.RevokeOwner(t.Context(), name, "clark") // by a process that has not restarted yet
-		require.NoError(t, err)
-		ended(t, *before)
-		ended(t, *between)
+		for _, secrets := range [][][]byte{{newSecret, oldSecret}, {oldSecret, newSecret}} { // the steps of a rotation
+			between := cookies(t, session.Options{}, secrets...)
+			_, err = between.store.RevokeOwner(t.Context(), name, "clark")
+			require.NoError(t, err)
+			before.signIn("clark")
+			between.signIn("clark")
+			require.Equal(t, "clark", before.owner())
+			require.Equal(t, "clark", between.owner())
+			_, err = before.store.RevokeOwner(t.Context(), name, "clark") // by a process that has not restarted yet
+			require.NoError(t, err)
+			ended(t, *before)
+			ended(t, *between)
+			between.signIn("clark")
+			require.Equal(t, "clark", between.owner())
+			renew(between)
+			require.Equal(t, "clark", between.at(before).owner()+between.at(after).owner(), "the other secret is gone, or was not there yet")
+		}
 
 		before.signIn("bruce")
 		_, err = before.store.RevokeOwner(t.Context(), name, "bruce")

@@ -107,6 +107,6 @@ func (l *lossy) AddOwned(ctx context.Context, owner session.OwnerHash, id sessio
 	return l.lose(l.Backend.AddOwned(ctx, owner, id, ttl))
 }
 
-func (l *lossy) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
-	return l.lose(l.Backend.RemoveOwned(ctx, owner, id, left))
+func (l *lossy) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, expires time.Time) error {
+	return l.lose(l.Backend.RemoveOwned(ctx, owner, id, expires))
 }

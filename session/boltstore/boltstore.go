@@ -412,30 +412,32 @@ func (b *Backend) HasOwned(ctx context.Context, owner session.OwnerHash, id sess
 	return record != nil, err
 }
 
-func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) ([]session.Owned, error) {
-	return view(ctx, b, func(tx *bbolt.Tx) (owned []session.Owned, err error) {
-		c, at := tx.Bucket(recordsName).Cursor(), now()
+func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, at time.Time, err error) {
+	at = time.UnixMilli(now())
+	owned, err = view(ctx, b, func(tx *bbolt.Tx) (owned []session.Owned, err error) {
+		c := tx.Bucket(recordsName).Cursor()
 		for key, value := c.Seek(owner[:]); bytes.HasPrefix(key, owner[:]); key, value = c.Next() {
 			expires, _, err := split(value)
 			if err != nil {
 				return nil, err
 			}
-			if len(key) == entrySize && at < expires {
-				owned = append(owned, session.Owned{ID: session.ID(key[len(owner):]), Left: time.Duration(expires-at) * time.Millisecond})
+			if len(key) == entrySize && at.UnixMilli() < expires {
+				owned = append(owned, session.Owned{ID: session.ID(key[len(owner):]), Expires: time.UnixMilli(expires)})
 			}
 		}
 		return owned, nil
 	})
+	return owned, at, err
 }
 
-func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
+func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, expires time.Time) error {
 	_, err := update(ctx, b, func(tx *bbolt.Tx) (none struct{}, err error) {
 		records, key := tx.Bucket(recordsName), entry(owner, id)
-		expires, record, err := split(records.Get(key))
-		if record == nil || expires > now()+left.Milliseconds() {
+		at, record, err := split(records.Get(key))
+		if record == nil || at > expires.UnixMilli() {
 			return none, err
 		}
-		return none, cmp.Or(tx.Bucket(expiriesName).Delete(expiryKey(expires, key)), records.Delete(key))
+		return none, cmp.Or(tx.Bucket(expiriesName).Delete(expiryKey(at, key)), records.Delete(key))
 	})
 	return err
 }

@@ -67,6 +67,7 @@ type (
 		Owner     session.OwnerHash
 		Old, Next []byte
 		TTL       time.Duration
+		Expires   time.Time
 		From      []byte
 		Limit     int
 	}
@@ -74,6 +75,7 @@ type (
 		Loaded loaded
 		Page   page
 		Owned  []session.Owned
+		Now    time.Time
 		OK     bool
 		N      int
 	}
@@ -121,12 +123,12 @@ func (s service) HasOwned(in request, out *reply) (err error) {
 }
 
 func (s service) Owned(in request, out *reply) (err error) {
-	out.Owned, err = s.b.Owned(context.Background(), in.Owner)
+	out.Owned, out.Now, err = s.b.Owned(context.Background(), in.Owner)
 	return err
 }
 
 func (s service) RemoveOwned(in request, _ *reply) error {
-	return s.b.RemoveOwned(context.Background(), in.Owner, in.ID, in.TTL)
+	return s.b.RemoveOwned(context.Background(), in.Owner, in.ID, in.Expires)
 }
 
 func (s service) Page(in request, out *reply) (err error) {
@@ -203,13 +205,13 @@ func (r *remote) HasOwned(ctx context.Context, owner session.OwnerHash, id sessi
 	return out.OK, err
 }
 
-func (r *remote) Owned(ctx context.Context, owner session.OwnerHash) ([]session.Owned, error) {
+func (r *remote) Owned(ctx context.Context, owner session.OwnerHash) ([]session.Owned, time.Time, error) {
 	out, err := r.call(ctx, "Owned", request{Owner: owner})
-	return out.Owned, err
+	return out.Owned, out.Now, err
 }
 
-func (r *remote) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
-	_, err := r.call(ctx, "RemoveOwned", request{Owner: owner, ID: id, TTL: left})
+func (r *remote) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, expires time.Time) error {
+	_, err := r.call(ctx, "RemoveOwned", request{Owner: owner, ID: id, Expires: expires})
 	return err
 }
 

@@ -118,37 +118,37 @@ func (b *Backend) HasOwned(ctx context.Context, owner session.OwnerHash, id sess
 	return n == 1, err
 }
 
-// owned returns the entries and how long each is left. An entry is returned before what it has left.
+// owned returns the time in milliseconds, and the entries with the time at which each expires.
 var owned = newScript(`
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local entries = redis.call("ZRANGEBYSCORE", KEYS[1], "(" .. string.format("%d", now), "+inf", "WITHSCORES")
-for i = 2, #entries, 2 do entries[i] = entries[i] - now end
-return entries`)
+return {now, entries}`)
 
-func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) ([]session.Owned, error) {
+func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) (list []session.Owned, now time.Time, err error) {
 	found, err := b.run(ctx, owned, b.ownerKey(owner)).Slice()
 	if err != nil {
-		return nil, err
+		return nil, now, err
 	}
-	list := make([]session.Owned, 0, len(found)/2)
-	for i := 0; i+1 < len(found); i += 2 {
-		list = append(list, session.Owned{ID: session.ID([]byte(found[i].(string))), Left: time.Duration(found[i+1].(int64)) * time.Millisecond})
+	entries := found[1].([]any)
+	for i := 0; i+1 < len(entries); i += 2 {
+		expires, err := strconv.ParseInt(entries[i+1].(string), 10, 64)
+		if err != nil {
+			return nil, now, err
+		}
+		list = append(list, session.Owned{ID: session.ID([]byte(entries[i].(string))), Expires: time.UnixMilli(expires)})
 	}
-	return list, nil
+	return list, time.UnixMilli(found[0].(int64)), nil
 }
 
-// removeOwned removes an entry that expires within ARGV[2] milliseconds.
+// removeOwned removes an entry that expires at ARGV[2] or earlier.
 var removeOwned = newScript(`
-local time = redis.call("TIME")
 local expires = redis.call("ZSCORE", KEYS[1], ARGV[1])
-if expires and tonumber(expires) <= time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[2]) then
-	redis.call("ZREM", KEYS[1], ARGV[1])
-end
+if expires and tonumber(expires) <= tonumber(ARGV[2]) then redis.call("ZREM", KEYS[1], ARGV[1]) end
 return 1`)
 
-func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
-	return b.run(ctx, removeOwned, b.ownerKey(owner), id[:], left.Milliseconds()).Err()
+func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, expires time.Time) error {
+	return b.run(ctx, removeOwned, b.ownerKey(owner), id[:], expires.UnixMilli()).Err()
 }
 
 func milliseconds(ttl time.Duration) int64 { return max(1, ttl.Milliseconds()) }

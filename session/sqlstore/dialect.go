@@ -33,8 +33,8 @@ const (
 
 	// The entries of an owner are rows whose id starts with the owner's hash, $1, and goes on for as
 	// long as $2.
-	owned  = `SELECT id, expires_at - {now} FROM {table} WHERE id > $1 AND id <= $2 AND length(id) = 32 AND expires_at > {now}`
-	remove = `DELETE FROM {table} WHERE id = $1 AND expires_at <= {now} + $2`
+	owned  = `SELECT id, expires_at, {now} FROM {table} WHERE id > $1 AND id <= $2 AND length(id) = 32 AND expires_at > {now}`
+	remove = `DELETE FROM {table} WHERE id = $1 AND expires_at <= $2`
 
 	upsert = `INSERT INTO {table} AS s (id, record, expires_at) VALUES ($1, $2, {now} + $3)
 		ON CONFLICT (id) DO UPDATE SET record = excluded.record, expires_at = excluded.expires_at`

@@ -255,26 +255,27 @@ func (b *Backend) HasOwned(ctx context.Context, owner session.OwnerHash, id sess
 	return record != nil, err
 }
 
-func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, err error) {
+func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, now time.Time, err error) {
 	last := session.ID(bytes.Repeat([]byte{0xff}, len(session.ID{})))
 	rows, err := b.db.QueryContext(ctx, b.owned.text, owner[:], entry(owner, last))
 	if err != nil {
-		return nil, b.explain(err)
+		return nil, now, b.explain(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var id []byte
-		var left int64
-		if err := rows.Scan(&id, &left); err != nil {
-			return nil, err
+		var expires, at int64
+		if err := rows.Scan(&id, &expires, &at); err != nil {
+			return nil, now, err
 		}
-		owned = append(owned, session.Owned{ID: session.ID(id[len(owner):]), Left: time.Duration(left) * time.Millisecond})
+		now = time.UnixMilli(at)
+		owned = append(owned, session.Owned{ID: session.ID(id[len(owner):]), Expires: time.UnixMilli(expires)})
 	}
-	return owned, b.explain(rows.Err())
+	return owned, now, b.explain(rows.Err())
 }
 
-func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, left time.Duration) error {
-	_, err := b.exec(ctx, b.remove, entry(owner, id), left.Milliseconds())
+func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, expires time.Time) error {
+	_, err := b.exec(ctx, b.remove, entry(owner, id), expires.UnixMilli())
 	return err
 }
 
