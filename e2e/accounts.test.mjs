@@ -87,7 +87,7 @@ test("a device ends another, which is out at its next click", async (t) => {
   await follow(one, "Devices");
   assert.deepEqual((await devices(one)).sort(), ["Chrome on Linux this device", "Firefox on Linux"]);
   assert.equal((await press(one, "Sign out Firefox on Linux")).status(), 303);
-  assert.deepEqual(await flash(one), ["That device is signed out."]);
+  assert.deepEqual(await flash(one), ["That device has been signed out."]);
   assert.deepEqual(await devices(one), ["Chrome on Linux this device"]);
   await assertOut(two);
   await follow(one, "Password");
@@ -135,7 +135,7 @@ test("the page that confirms asks for the password alone, and leads back", async
 
   await two.goto("/sign-in");
   await posted(two, () => two.getByRole("main").getByRole("button", { name: "Sign out" }).click());
-  assert.equal(await heading(two), "Nobody is signed in");
+  assert.equal(await heading(two), "You are not signed in");
 });
 
 test("a new password signs out every other device", async (t) => {
@@ -143,7 +143,7 @@ test("a new password signs out every other device", async (t) => {
   await follow(one, "Password");
   await one.getByLabel("New password").fill("another horse entirely");
   await press(one, "Change password");
-  assert.deepEqual(await flash(one), ["Your password is changed. Other devices signed out: 1."]);
+  assert.deepEqual(await flash(one), ["Your password has been changed. Other devices signed out: 1."]);
   await assertOut(two);
   assert.equal((await signIn(two, email)).status(), 422);
   await two.getByLabel("Password").fill("another horse entirely");
@@ -155,7 +155,7 @@ test("a deleted account is gone on every device", async (t) => {
   const { email, one, two } = await pair(t);
   await follow(one, "Delete your account");
   await press(one, "Delete my account");
-  assert.deepEqual(await flash(one), ["Your account is deleted."]);
+  assert.deepEqual(await flash(one), ["Your account has been deleted."]);
   await assertOut(two);
   assert.equal((await signIn(two, email)).status(), 422);
 });
@@ -168,7 +168,7 @@ test("a theme is kept when somebody signs in, and the page has its colors", asyn
   assert.notEqual(await paper(), light);
   await signUp(page, newEmail());
   assert.notEqual(await paper(), light);
-  await press(page, "As the system");
+  await press(page, "System");
   assert.equal(await paper(), light);
 });
 

@@ -130,7 +130,7 @@ func revoke(c *grift.Context, store *session.Store, name string) error {
 	case owner != "":
 		n, err := store.RevokeOwner(c, name, owner)
 		if err == nil {
-			fmt.Println(n, "sessions are ended")
+			fmt.Printf("ended %d session(s)\n", n)
 		}
 		return err
 	case len(ids) == 0:

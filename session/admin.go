@@ -10,7 +10,7 @@ import (
 
 // ErrNoBackend reports that the sessions are in the visitors' cookies, where the server cannot list
 // them, or that it cannot end them without Options.Revoked. New secrets end them all.
-var ErrNoBackend = errors.New("session: the sessions are in the visitors' cookies: to list them, keep them on a server; to end single ones, set Options.Revoked; to end them all, change the secret")
+var ErrNoBackend = errors.New("session: the sessions are in the visitors' cookies: to list them, keep them on a server; to end some, set Options.Revoked and call Revoke or RevokeOwner; to end them all, change the secret")
 
 // An Entry describes a session on a server. Nothing in it opens the session.
 type Entry struct {
@@ -23,8 +23,8 @@ type Entry struct {
 	Note          string    // what the application noted at the sign-in
 }
 
-// entry describes a session whose record has that size.
-func (c content) entry(size int) Entry {
+// describe describes a session whose record has that size.
+func (c content) describe(size int) Entry {
 	return Entry{ID: c.id.String(), Created: c.created, LastUse: c.used, Size: size, Owner: c.owner, Authenticated: c.when, Note: c.note}
 }
 
@@ -40,7 +40,7 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unr
 		c, damaged := decodeContent(plain)
 		switch {
 		case err == nil && damaged == nil:
-			return f(c.entry(len(record)))
+			return f(c.describe(len(record)))
 		case !s.keys.ours(name, id, record):
 			unreadable++
 		}
@@ -58,21 +58,21 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unr
 //
 // An ID is not a permission. A handler in which visitors end sessions calls RevokeOwned.
 func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
-	key, err := parseID(id)
+	sessionID, err := parseID(id)
 	if err != nil {
 		return false, err
 	}
 	if s.options.Backend == nil {
-		return s.revokeCookie(ctx, key)
+		return s.revokeCookie(ctx, sessionID)
 	}
-	h, reason, err := s.read(ctx, name, key)
+	h, reason, err := s.read(ctx, name, sessionID)
 	if err != nil || reason == Refused && h.record != nil { // another application's
 		return false, err
 	}
-	if err := s.end(ctx, name, key); err != nil { // also if its first save is still to come
+	if err := s.end(ctx, name, sessionID); err != nil { // also if its first save is still to come
 		return false, err
 	}
-	s.disown(ctx, name, h.owner, key)
+	s.dropFromIndex(ctx, name, h.owner, sessionID)
 	return reason == "", nil
 }
 

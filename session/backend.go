@@ -5,20 +5,21 @@ import (
 	"time"
 )
 
-// An ID names a record in a Backend. A session's ID is the first 16 bytes of the SHA-256 of the
-// selector in the visitor's cookie. Someone who steals the records cannot make a cookie from it.
+// An ID names a record in a Backend. On a server, a session's ID is the first 16 bytes of the SHA-256 of
+// the selector in the visitor's cookie. Someone who steals the records cannot make a cookie from it.
+// Options.MaxPerOwner and Options.Revoked also store a record under an owner's hash.
 type ID [16]byte
 
 // An OwnerHash stands for the owner of sessions in a Backend: 16 bytes of an HMAC-SHA-256 of the
 // cookie's name and the owner. Without a secret, nobody can tell whether it is a certain owner's.
 type OwnerHash [16]byte
 
-// A Backend keeps the records of sessions on a server. A record is opaque, sealed and
-// never empty, and no two records are alike. A record lives for a duration that the
+// A Backend keeps the records of sessions on a server. A record is opaque and
+// never empty. A record lives for a duration that the
 // backend measures with its own clock, so processes whose clocks differ agree on it.
 //
-// A Backend also keeps an index of the sessions by owner. Its entries live as long as they are
-// told to, whether or not the sessions do.
+// A Backend also keeps an index of the sessions by owner. Each entry expires on its own, whether or not
+// its session does.
 //
 // Each method takes no longer than its context allows and may be called by any number of
 // goroutines and processes at once. An error means that the server did not do what it was
@@ -44,17 +45,18 @@ type Backend interface {
 	// left out or come twice. The record belongs to f only during the call.
 	Each(ctx context.Context, f func(id ID, record []byte) error) error
 
-	// AddOwned adds the session id to owner's for ttl, or sets the ttl if it is there already.
+	// AddOwned adds the session id to the owner's entries for ttl, or sets the entry's ttl again.
 	AddOwned(ctx context.Context, owner OwnerHash, id ID, ttl time.Duration) error
 
-	// HasOwned reports whether the session id is among owner's.
+	// HasOwned reports whether the session id is among the owner's entries.
 	HasOwned(ctx context.Context, owner OwnerHash, id ID) (bool, error)
 
-	// Owned returns owner's sessions, in any order, and what time it is by the backend's clock.
+	// Owned returns the owner's entries, in any order, and what time it is by the backend's clock: zero
+	// if there is no entry.
 	Owned(ctx context.Context, owner OwnerHash) (owned []Owned, now time.Time, err error)
 
-	// RemoveOwned removes the session id from owner's if its entry expires at that time or earlier,
-	// and so was not added again since Owned returned it.
+	// RemoveOwned removes the session id from the owner's entries if its entry expires at that time or
+	// earlier, and so was not added again since Owned returned it.
 	RemoveOwned(ctx context.Context, owner OwnerHash, id ID, expires time.Time) error
 
 	// Purge deletes at most limit expired records and returns their number. A backend that

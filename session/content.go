@@ -15,24 +15,24 @@ import (
 // server by the backend's clock, so that no two processes need clocks that agree. The times of
 // creation and last use are by the writer's clock; on a server they are only for display.
 type content struct {
-	id       ID
-	created  time.Time
-	used     time.Time     // when it was written, exact to half of the idle timeout
-	idle     time.Duration // until the idle timeout, or forever
-	lifetime time.Duration // until the absolute lifetime ends
-	grace    time.Duration // until the previous token is forgotten; on a server only
-	ends     time.Time     // when the lifetime ends by the backend's clock; zero in the record that began it
-	since    time.Time     // when the owner signed in by the backend's clock; zero in the record that did it
-	verifier verifierHash  // of the valid token; on a server only
-	signedIn               // who signed in
-	renewal  mark          // drawn again by each renewal; only if Options.Revoked can end the cookie
-	values   string        // encoded
+	id         ID
+	created    time.Time
+	used       time.Time     // when it was written; see due for how exact that is
+	idle       time.Duration // until the idle timeout, or forever
+	lifetime   time.Duration // until the absolute lifetime ends
+	grace      time.Duration // until the previous token is forgotten; on a server only
+	ends       time.Time     // when the lifetime ends by the backend's clock; zero in the record that began it
+	since      time.Time     // when the owner signed in by the backend's clock; zero in the record that the sign-in wrote
+	verifier   verifierHash  // of the valid token; on a server only
+	lastSignIn               // who signed in
+	renewal    mark          // drawn again by each renewal; only if Options.Revoked can end the cookie
+	values     string        // encoded
 }
 
-// signedIn describes the last sign-in. It is zero if nobody has signed in.
-type signedIn struct {
+// lastSignIn describes the last sign-in. It is zero if nobody has signed in.
+type lastSignIn struct {
 	owner      string
-	age        time.Duration // how long ago it was, rounded up
+	age        time.Duration // how long ago it was, rounded up; since has it by the backend's clock
 	when       time.Time     // it was; for display
 	note       string        // of the application
 	keep       time.Duration // how long the session is to last; 0: as long as the options allow

@@ -22,9 +22,9 @@
 //     timeouts were changed.
 //  3. A response sets the session's cookie at most once, however the program gets, makes and
 //     saves its sessions (RFC 6265, section 4.1.1). Two Stores need different cookie names.
-//  4. An emptied session removes the cookie, with the attributes it was set with. A session that
-//     somebody has signed in to is not empty without values: SignOut ends it. An application that
-//     changes a session's gorilla Options must do so in every request.
+//  4. An emptied session removes the cookie, with the attributes it was set with. An application
+//     that changes a session's gorilla Options must do so in every request. A session that somebody
+//     has signed in to is not empty without values: SignOut ends it.
 //  5. A cookie that was tampered with, sealed under an unknown secret or for another name,
 //     expired or foreign is an empty session: no error, no panic, and none of it in a log.
 //  6. The newest secret seals and every listed one opens. What an older one sealed is sealed
@@ -61,10 +61,12 @@
 //     of the owner. Once RevokeOwner, RevokeOthers or RevokeOwned is acknowledged, the sessions
 //     that it ends open in no process. RevokeOwner and RevokeOthers also end a session that has
 //     not been saved yet, if its SignIn has returned.
-//  20. With MaxPerOwner, an owner never has more sessions than that, however many sign-ins are
-//     acknowledged at once. All processes need the same secrets and the same limit for it.
-//  21. With Options.Revoked, Renew, Destroy, Revoke, RevokeOwner and RevokeOthers end copies of
-//     cookies, too, once they are acknowledged. An old copy cannot end the visitor's session.
+//  20. With MaxPerOwner, no sign-in adds a session beyond the limit, however many overlap. All
+//     processes need the same secrets and the same limit for that. With KeepOldest, sessions from
+//     before the limit stay.
+//  21. With Options.Revoked, once Renew, Destroy, Revoke, RevokeOwner or RevokeOthers is
+//     acknowledged, copies of the cookies that it ended no longer open. An old copy cannot end the
+//     visitor's session.
 //
 // # Cookie or server
 //
@@ -72,8 +74,8 @@
 // application, but the server remembers nothing: anyone who copies a cookie can use it until it
 // expires, even after Renew or Destroy (OWASP ASVS 5.0, 7.4.1 asks for more). If two responses
 // overlap, the later one wins with all of its values. A short IdleTimeout limits how long a copy
-// works; new secrets end every session at once. With Options.Revoked the server remembers what was
-// ended, and only that, at the price of a round trip per page. It still cannot list the sessions. If
+// works; new secrets end every session at once. With Options.Revoked a server remembers which sessions
+// have ended, and only that, at the price of one or two round trips per page. It still cannot list the sessions. If
 // responses overlap, the later one can bring back a cookie that the other one has ended; the visitor
 // then has to sign in again.
 //
@@ -98,14 +100,14 @@
 // With a Backend, Sessions lists an owner's sessions, RevokeOwned ends one of them, RevokeOthers all
 // but the visitor's own, such as after a change of the password, and RevokeOwner all. Fresh and
 // RequireSignIn ask for the password again before something dangerous. The backend keeps an index
-// for that. It costs two round trips more to sign in, and one more to sign out; a page costs
-// nothing more.
+// for that. It costs two round trips more to sign in, and one more to sign out, for each secret; a page
+// costs nothing more.
 //
 // SignIn adds the session to the index when it is called. Saving writes the record and then confirms
 // that the session is still in the index, before the cookie is sent. Ending an owner's sessions puts
 // an end mark in the place of each record and then removes the session from the index. So whatever
-// overlaps, one of the two notices the other. If a process dies in between, the index has an entry
-// too many, which Sessions drops once it is a minute old, but never one too few.
+// overlaps, one of the two notices the other. If a process dies in between, the index may keep a stale
+// entry, which Sessions drops once it is a minute old. It never lacks one.
 //
 // The index contains each session once for every secret in the list. So a process that does not have
 // the newest secret yet finds the sessions, too.
@@ -130,7 +132,7 @@
 //
 // Another host of the same domain can plant a cookie in front of the visitor's own. A Store
 // tries at most four cookies and uses the first that opens. A name that starts with "__Host-"
-// rules out planted cookies (RFC 6265bis, section 4.1.3.2). At sign-in, Renew makes a planted
+// rules out planted cookies (RFC 6265bis, section 4.1.3.2). SignIn makes a planted
 // session useless.
 //
 // # Format
@@ -160,6 +162,9 @@
 //	          with Options.Revoked, 10 the milliseconds of KeepFor, 11 when the owner signed in by the
 //	          backend's clock, Unix time in milliseconds; tag 0 ends them
 //	values    in the encoding of package internal/values
+//
+// A record of Options.Revoked is not sealed: 16 bytes of a renewal mark, under the session's ID, or of a
+// generation, under an owner's hash, and 8 bytes with the milliseconds that it was stored for, big-endian.
 //
 // A cookie's value is that in base64url (RFC 4648, section 5) without padding, or a token: a
 // selector of 16 bytes and a verifier of 32, both random. The session's ID is the start of the

@@ -67,8 +67,8 @@ type delayed struct {
 func (d delayed) Unwrap() error { return d.error }
 
 // Status returns the status that answers an error of this package: 503 for ErrUnavailable,
-// 409 for ErrConflict and ErrContended, 403 for ErrNobody and ErrTooMany, and 500 for any other. With
-// 503 and 409 it sets
+// 409 for ErrConflict and ErrContended, 403 for ErrNobody and ErrTooMany (401 would ask for HTTP
+// authentication), and 500 for any other. With 503 and 409 it sets
 // Retry-After in header (RFC 9110, section 10.2.3).
 func Status(header http.Header, err error) int {
 	status, after := statusOf(err), time.Second

@@ -66,7 +66,7 @@ func FuzzContent(f *testing.F) {
 	f.Add(string(c.encode()))
 	c.idle, c.grace, c.verifier = forever, time.Second, verifierHash{1}
 	f.Add(string(c.encode()))
-	c.signedIn = signedIn{owner: "clark", age: time.Minute, note: "Firefox", transient: true, generation: mark{2}}
+	c.lastSignIn = lastSignIn{owner: "clark", age: time.Minute, note: "Firefox", transient: true, generation: mark{2}}
 	c.renewal = mark{3}
 	f.Add(string(c.encode()))
 	f.Fuzz(func(t *testing.T, plain string) {

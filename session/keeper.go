@@ -32,9 +32,9 @@ var errDropped = errors.New("session: dropped")
 func (v *visit) content(p plan, now time.Time) content {
 	o := v.store.options
 	if p.end || v.brought != broughtLive {
-		return v.authenticated(content{id: v.fresh().id, created: now, used: now, idle: o.idle(), lifetime: o.Lifetime})
+		return v.withSignIn(content{id: v.fresh().id, created: now, used: now, idle: o.idle(), lifetime: o.Lifetime})
 	}
-	return v.authenticated(v.held.touched(o, now))
+	return v.withSignIn(v.held.touched(o, now))
 }
 
 // touched returns the content as it is after a use at that time.
@@ -92,7 +92,7 @@ func (k inCookie) load(ctx context.Context, name, value string) (held, Reason, e
 	if k.options.Revoked == nil || h.reason() != "" {
 		return h, h.reason(), nil
 	}
-	return k.valid(ctx, name, h)
+	return k.checkRevoked(ctx, name, h)
 }
 
 // began returns how long ago the lifetime began: when the session did, or its owner signed in.
@@ -127,7 +127,7 @@ func fits(c *http.Cookie, size int) bool {
 func (k inCookie) save(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
 	h, err := k.prepare(v, p, encoded)
 	if err == nil {
-		err = k.revoke(ctx, v, p, &h)
+		err = k.endCopies(ctx, v, p, &h)
 	}
 	if err != nil && p.save == touch { // the page does not depend on it
 		if statusOf(err) == http.StatusInternalServerError { // the cookie's attributes have changed

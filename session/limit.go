@@ -13,9 +13,9 @@ import (
 // Options.KeepOldest refuses another one.
 var ErrTooMany = errors.New("session: the owner is signed in with as many sessions as are allowed: sign out of one first")
 
-// A limit is a record that names an owner's sessions, the oldest first. A session that is not
-// named must have ended before another one takes its place. Each sign-in replaces the record in
-// one atomic step, so that two cannot take the same place.
+// A limit is a record that names an owner's sessions, the oldest first. A new session takes a place only
+// after the session that held it has ended. Each sign-in replaces the record in one atomic step, so
+// that two cannot take the same place.
 type limit struct {
 	id     ID
 	record []byte // what the backend stores; nil: nothing
@@ -25,8 +25,8 @@ type limit struct {
 // admit adds the session to those that the owner is allowed. If there are too many, it ends the
 // oldest or, unless the owner signs in again in the same session, returns ErrTooMany.
 func (k onServer) admit(ctx context.Context, name, owner string, id ID, again bool) error {
-	hashes := k.keys.owner(name, owner)
-	at := ID(hashes[0])
+	hashes := k.keys.ownerHashes(name, owner)
+	at := ID(hashes[0]) // the record needs a name, which no session has
 	release, err := k.turn(ctx, at)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (k onServer) admit(ctx context.Context, name, owner string, id ID, again bo
 			if k.options.KeepOldest {
 				return ErrTooMany
 			}
-			if _, err := k.revoke(ctx, name, owner, entry{Owned: Owned{ID: l.ids[0]}}); err != nil {
+			if _, err := k.revoke(ctx, name, owner, indexed{Owned: Owned{ID: l.ids[0]}}); err != nil {
 				return err
 			}
 			l.ids = l.ids[1:]
@@ -75,7 +75,7 @@ func (k onServer) loadLimit(ctx context.Context, name string, at ID) (limit, err
 
 // admitted reports whether the owner's limit names the session.
 func (k onServer) admitted(ctx context.Context, name, owner string, id ID) (bool, error) {
-	l, err := k.loadLimit(ctx, name, ID(k.keys.owner(name, owner)[0]))
+	l, err := k.loadLimit(ctx, name, ID(k.keys.ownerHashes(name, owner)[0]))
 	return slices.Contains(l.ids, id), err
 }
 
@@ -87,7 +87,7 @@ func (k onServer) storeLimit(ctx context.Context, name string, l limit, id ID) (
 		plain = append(plain, id[:]...)
 	}
 	next := k.keys.seal(plain, purpose(kindLimit, name, l.id[:]))
-	ok, err := k.swap(ctx, l.id, l.record, next, k.options.entryTime())
+	ok, err := k.swap(ctx, l.id, l.record, next, k.options.indexTTL())
 	if _, lost := err.(lostReply); lost {
 		return false, nil // the next try shows whether it was stored
 	}
@@ -96,16 +96,16 @@ func (k onServer) storeLimit(ctx context.Context, name string, l limit, id ID) (
 
 // living returns the owner's sessions, the oldest first: those that the limit names, unless they have
 // ended, and others, such as from before there was a limit. A session that is about to be saved counts
-// if the limit names it. Unless there are enough for the limit to matter, they are not read: then living
-// returns those that the limit names.
+// if the limit names it. If both lists are shorter than MaxPerOwner, living reads no session and returns
+// those that the limit names.
 func (k onServer) living(ctx context.Context, name, owner string, named []ID) ([]ID, error) {
-	owned, err := k.owned(ctx, name, owner)
+	owned, err := k.indexEntries(ctx, name, owner)
 	if err != nil || len(owned) < k.options.MaxPerOwner && len(named) < k.options.MaxPerOwner {
 		return named, err
 	}
 	var mu sync.Mutex
-	var alive []entry
-	err = atOnce(ctx, owned, func(e entry) error {
+	var alive []indexed
+	err = atOnce(ctx, owned, func(e indexed) error {
 		h, reason, err := k.read(ctx, name, e.ID)
 		if reason == "" && h.owner == owner || slices.Contains(named, e.ID) && !e.orphan(h, reason) {
 			mu.Lock()
@@ -114,7 +114,7 @@ func (k onServer) living(ctx context.Context, name, owner string, named []ID) ([
 		}
 		return err
 	})
-	slices.SortFunc(alive, func(a, b entry) int {
+	slices.SortFunc(alive, func(a, b indexed) int {
 		return cmp.Or(cmp.Compare(slices.Index(named, a.ID), slices.Index(named, b.ID)), a.Expires.Compare(b.Expires))
 	})
 	ids := make([]ID, len(alive))

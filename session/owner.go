@@ -15,15 +15,15 @@ import (
 	"github.com/gorilla/sessions"
 )
 
-// MaxOwner is the most bytes that an owner and a note may have.
+// MaxOwner is the most bytes that an owner, or a note, may have.
 const MaxOwner = 255
 
 // A SignInOption is an option of SignIn.
-type SignInOption func(*signIn)
+type SignInOption func(*signInRequest)
 
-// A signIn is what SignIn asked for.
-type signIn struct {
-	signedIn
+// A signInRequest is what SignIn asked for.
+type signInRequest struct {
+	lastSignIn
 	noted  bool // an option says what to note
 	lasts  bool // an option says how long the session lasts
 	verify func() error
@@ -33,33 +33,34 @@ type signIn struct {
 // Note adds a note of the application's own, which Store.Sessions returns: a browser and a
 // place, for example. It is sealed with the session and has at most MaxOwner bytes.
 func Note(text string) SignInOption {
-	return func(in *signIn) { in.note, in.noted = text, true }
+	return func(in *signInRequest) { in.note, in.noted = text, true }
 }
 
-// KeepFor has the session end after d, at least a second, however busy it is, if Options.Lifetime does
-// not end it earlier. Options.IdleTimeout applies as well. For "remember me", set both to the longest
-// time that a visitor may choose, and pass less, or UntilBrowserCloses, for the others.
+// KeepFor makes the session end after d, at least a second, however busy it is, if Options.Lifetime does
+// not end it earlier. Options.IdleTimeout applies as well. For "remember me", set Options.IdleTimeout
+// and Options.Lifetime to the longest time that a visitor may choose. For the others, pass a shorter
+// KeepFor, usually together with UntilBrowserCloses.
 func KeepFor(d time.Duration) SignInOption {
-	return func(in *signIn) {
+	return func(in *signInRequest) {
 		if in.keep, in.lasts = d, true; d < time.Second {
 			in.err = errors.New("session: KeepFor needs at least a second: for a session that lasts until the browser closes, use UntilBrowserCloses")
 		}
 	}
 }
 
-// UntilBrowserCloses has the browser forget the session when it closes. Most browsers can be set
+// UntilBrowserCloses makes the browser forget the session when it closes. Most browsers can be set
 // to continue where they were closed, and then they do not forget it; KeepFor and
 // Options.IdleTimeout do not depend on the browser.
 func UntilBrowserCloses() SignInOption {
-	return func(in *signIn) { in.transient, in.lasts = true, true }
+	return func(in *signInRequest) { in.transient, in.lasts = true, true }
 }
 
-// Verify has SignIn call f in the end, and sign nobody in if f returns an error, which SignIn then
-// returns. From before f is called, RevokeOwner and RevokeOthers end this session, too. So if f makes
-// sure that the password that was checked is still the owner's, a change of the password that ends
-// all other sessions leaves none that was signed in with the old one.
+// Verify makes SignIn call f last. If f returns an error, nobody is signed in, and SignIn returns that
+// error. RevokeOwner and RevokeOthers already apply to this session while f runs. So let f check that
+// the password has not changed since it was verified: then a change of the password, followed by
+// RevokeOthers, leaves no session that was signed in with the old one.
 func Verify(f func() error) SignInOption {
-	return func(in *signIn) { in.verify = f }
+	return func(in *signInRequest) { in.verify = f }
 }
 
 // SignIn records in the session who has proved to be its owner: a user's ID, for example, of at
@@ -69,15 +70,17 @@ func Verify(f func() error) SignInOption {
 // again, the note and how long the session is kept stay as they are, unless an option says otherwise.
 //
 // If RevokeOwner or RevokeOthers is called after SignIn has returned, it ends this session as well, even
-// if it has not been saved yet. Saving is then answered with 409. See Verify.
+// if it has not been saved yet. With a Backend, saving then fails with ErrConflict. With Options.Revoked,
+// the response has a cookie that opens nothing. See Verify.
 //
 // If two requests of a browser sign in the same owner at once, as after a double click, the
 // second continues the session that the first began. With sessions in cookies it may begin another.
 //
-// The errors are ErrTooMany if Options.KeepOldest is set, ErrUnavailable, ErrContended, ErrTooLate and
-// what Verify returns. After an error nobody has signed in, and the session is as it was before.
+// The errors are ErrTooMany if Options.KeepOldest is set, ErrUnavailable, ErrContended, ErrTooLate, that of
+// Verify's function, and one for an argument that is out of range. After an error nobody has signed in
+// to this session. With MaxPerOwner, the oldest session may have ended all the same.
 func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string, options ...SignInOption) error {
-	in := &signIn{signedIn: signedIn{owner: owner}}
+	in := &signInRequest{lastSignIn: lastSignIn{owner: owner}}
 	for _, option := range options {
 		option(in)
 	}
@@ -92,7 +95,7 @@ func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string,
 		if v.err != nil {
 			return v.err
 		}
-		undo = v.signsIn(in)
+		undo = v.recordSignIn(in)
 		return s.keeper.enter(r.Context(), v)
 	})
 	if err == nil && in.verify != nil {
@@ -107,20 +110,21 @@ func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string,
 	return err
 }
 
-// signsIn notes who signs in. It returns what undoes that, except for the entry in the index: another
-// request may be about to sign in to the same session. Without a session, it is dropped later.
-func (v *visit) signsIn(in *signIn) (undo func()) {
+// recordSignIn notes who signs in. It returns what undoes that, except for the entry in the index: another
+// request may be about to sign in to the same session. If no session is saved for it, Sessions drops the
+// entry later.
+func (v *visit) recordSignIn(in *signInRequest) (undo func()) {
 	before, values := *v, maps.Clone(v.session.Values)
 	switch {
 	case v.held.owner == in.owner && v.intent != wantEnd:
-		in.inherit(v.held.signedIn)
+		in.inherit(v.held.lastSignIn)
 	case v.brought == broughtLive && v.held.owner != "":
 		v.intent = wantEnd
 		clear(v.session.Values)
-	case v.brought == broughtReplaced && v.held.verifier == (verifierHash{}): // nothing to continue
+	case v.brought == broughtReplaced && v.held.verifier == (verifierHash{}): // it has ended: begin another
 		v.brought, v.held = broughtDead, held{}
 	}
-	v.signIn, v.others, v.intent = in, mark{}, max(v.intent, wantRenew)
+	v.signIn, v.nextGeneration, v.intent = in, mark{}, max(v.intent, wantRenew)
 	return func() {
 		next := v.next // it may be in a log by now
 		*v = before
@@ -129,7 +133,7 @@ func (v *visit) signsIn(in *signIn) (undo func()) {
 }
 
 // inherit keeps what no option says otherwise of the owner's last sign-in.
-func (in *signIn) inherit(last signedIn) {
+func (in *signInRequest) inherit(last lastSignIn) {
 	if !in.noted {
 		in.note = last.note
 	}
@@ -152,8 +156,8 @@ func (s *Store) Owner(r *http.Request, session *sessions.Session) (owner string)
 	return owner
 }
 
-// Fresh reports whether the owner has signed in within that time. A page that is dangerous in the
-// wrong hands can ask for the password again otherwise (OWASP ASVS 5.0, 7.5.1).
+// Fresh reports whether the owner signed in no longer ago than that. If not, ask for the password again
+// before a sensitive change (OWASP ASVS 5.0, 7.5.1).
 func (s *Store) Fresh(r *http.Request, session *sessions.Session, within time.Duration) (fresh bool) {
 	_ = s.with(r, session, func(v *visit) error {
 		fresh = v.owner() != "" && (v.signIn != nil || v.held.after(time.Since(v.held.at)).age <= within)
@@ -163,7 +167,8 @@ func (s *Store) Fresh(r *http.Request, session *sessions.Session, within time.Du
 }
 
 // RequireSignIn returns middleware that redirects visitors to the page signIn unless they have
-// signed in within that time; 0 means at any time. The session is that of the cookie of that name.
+// signed in within that time. If within is 0, any sign-in counts. The session is that of the cookie of
+// that name.
 // After signing in, ReturnTo leads back.
 func (s *Store) RequireSignIn(name string, within time.Duration, signIn string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
@@ -234,39 +239,39 @@ func (v *visit) signing() signing {
 	switch {
 	case v.signIn == nil:
 		return nobody
-	case v.brought == broughtReplaced && v.signsInto(v.held):
+	case v.brought == broughtReplaced && v.continues(v.held):
 		return again
 	}
 	return somebody
 }
 
-// signsInto reports whether a session that another request has renewed is the owner's who signs in.
-func (v *visit) signsInto(latest held) bool {
+// continues reports whether a session that another request has renewed is the owner's who signs in.
+func (v *visit) continues(latest held) bool {
 	return v.signIn != nil && v.intent != wantEnd && v.signIn.owner == latest.owner
 }
 
 // authenticated returns c as it is after the sign-in, if there is one.
-func (v *visit) authenticated(c content) content {
+func (v *visit) withSignIn(c content) content {
 	if v.signIn != nil {
 		v.signIn.when = c.used
-		c.signedIn, c.lifetime, c.ends, c.since = v.signIn.signedIn, v.store.options.Lifetime, time.Time{}, time.Time{}
+		c.lastSignIn, c.lifetime, c.ends, c.since = v.signIn.lastSignIn, v.store.options.Lifetime, time.Time{}, time.Time{}
 		if c.keep > 0 {
 			c.lifetime = min(c.lifetime, c.keep)
 		}
 	}
-	if v.others != (mark{}) {
-		c.generation = v.others
+	if v.nextGeneration != (mark{}) {
+		c.generation = v.nextGeneration
 	}
 	return c
 }
 
-// enterTime is how long the index keeps an entry without a session, which may be about to be
+// pendingTime is how long the index keeps an entry without a session, which may be about to be
 // saved. It is much longer than a commit takes.
-const enterTime = time.Minute
+const pendingTime = time.Minute
 
-// entryTime is how long an entry stays in the index: longer than any session, whose lifetime begins
+// indexTTL is how long an entry stays in the index: longer than any session, whose lifetime begins
 // somewhat later.
-func (o Options) entryTime() time.Duration { return o.Lifetime + expiryMargin }
+func (o Options) indexTTL() time.Duration { return o.Lifetime + expiryMargin }
 
 // enter adds the session to its owner's, and first ends the owner's oldest if there are too many.
 func (k onServer) enter(ctx context.Context, v *visit) error {
@@ -274,18 +279,18 @@ func (k onServer) enter(ctx context.Context, v *visit) error {
 		return nil // saving will be refused
 	}
 	name, owner := v.session.Name(), v.signIn.owner
-	if err := k.own(ctx, name, owner, v.id()); err != nil || k.options.MaxPerOwner == 0 {
+	if err := k.addToIndex(ctx, name, owner, v.id()); err != nil || k.options.MaxPerOwner == 0 {
 		return err
 	}
 	return k.admit(ctx, name, owner, v.id(), v.held.owner == owner && v.held.id == v.id())
 }
 
-// own adds the session to its owner's, under each secret, so that a process that does not have the
+// addToIndex adds the session to its owner's, under each secret, so that a process that does not have the
 // newest secret yet finds it.
-func (s *Store) own(ctx context.Context, name, owner string, id ID) error {
-	for _, hash := range s.keys.owner(name, owner) {
+func (s *Store) addToIndex(ctx context.Context, name, owner string, id ID) error {
+	for _, hash := range s.keys.ownerHashes(name, owner) {
 		if err := twice(ctx, func(ctx context.Context) error {
-			return s.options.Backend.AddOwned(ctx, hash, id, s.options.entryTime())
+			return s.options.Backend.AddOwned(ctx, hash, id, s.options.indexTTL())
 		}); err != nil {
 			return err
 		}
@@ -293,11 +298,11 @@ func (s *Store) own(ctx context.Context, name, owner string, id ID) error {
 	return nil
 }
 
-// owns reports whether the session is still among its owner's.
-func (s *Store) owns(ctx context.Context, name, owner string, id ID) (bool, error) {
+// inIndex reports whether the session is still among its owner's.
+func (s *Store) inIndex(ctx context.Context, name, owner string, id ID) (bool, error) {
 	ctx, cancel := limited(ctx, loadTime)
 	defer cancel()
-	for _, hash := range s.keys.owner(name, owner) {
+	for _, hash := range s.keys.ownerHashes(name, owner) {
 		if there, err := s.options.Backend.HasOwned(ctx, hash, id); err != nil {
 			return false, unavailable(err)
 		} else if !there {
@@ -310,9 +315,9 @@ func (s *Store) owns(ctx context.Context, name, owner string, id ID) (bool, erro
 // always is later than any entry expires.
 var always = time.UnixMilli(math.MaxInt64)
 
-// remove removes the session from its owner's if its entries expire at that time or earlier.
-func (s *Store) remove(ctx context.Context, name, owner string, id ID, expires time.Time) error {
-	for _, hash := range s.keys.owner(name, owner) {
+// removeFromIndex removes the session from its owner's if its entries expire at that time or earlier.
+func (s *Store) removeFromIndex(ctx context.Context, name, owner string, id ID, expires time.Time) error {
+	for _, hash := range s.keys.ownerHashes(name, owner) {
 		if err := twice(ctx, func(ctx context.Context) error { return s.options.Backend.RemoveOwned(ctx, hash, id, expires) }); err != nil {
 			return err
 		}
@@ -320,18 +325,18 @@ func (s *Store) remove(ctx context.Context, name, owner string, id ID, expires t
 	return nil
 }
 
-// disown removes a session that has ended from its owner's. If that fails, the entry is found
+// dropFromIndex removes a session that has ended from its owner's. If that fails, the entry is found
 // later to belong to no session.
-func (s *Store) disown(ctx context.Context, name, owner string, id ID) {
+func (s *Store) dropFromIndex(ctx context.Context, name, owner string, id ID) {
 	if owner != "" {
-		_ = s.remove(ctx, name, owner, id, always)
+		_ = s.removeFromIndex(ctx, name, owner, id, always)
 	}
 }
 
 // confirm makes sure that nobody has ended the owner's sessions while this one was saved. If
 // somebody has, it ends this one. Its cookie has not been sent yet.
 func (k onServer) confirm(ctx context.Context, name string, h held) error {
-	there, err := k.owns(ctx, name, h.owner, h.id)
+	there, err := k.inIndex(ctx, name, h.owner, h.id)
 	if there && err == nil && k.options.MaxPerOwner > 0 {
 		there, err = k.admitted(ctx, name, h.owner, h.id)
 	}

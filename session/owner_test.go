@@ -110,11 +110,11 @@ func Test_19_nothing_of_the_owner_can_be_read(t *testing.T) {
 	plain, err := strict.DecodeString(value)
 	require.NoError(t, err)
 	require.NotContains(t, string(plain), "clark")
-	one, two := v.store.keys.owner(name, "clark"), v.store.keys.owner("other", "clark")
+	one, two := v.store.keys.ownerHashes(name, "clark"), v.store.keys.ownerHashes("other", "clark")
 	require.NotEqual(t, one, two, "two applications with one secret")
 	other, err := newKeyring([][]byte{oldSecret})
 	require.NoError(t, err)
-	require.NotEqual(t, one, other.owner(name, "clark"), "a hash without the secret says nothing")
+	require.NotEqual(t, one, other.ownerHashes(name, "clark"), "a hash without the secret says nothing")
 }
 
 func Test_10_the_largest_owner_and_note_count(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"time"
 )
@@ -19,8 +20,14 @@ import (
 // expired. It is not sealed: a mark is of no use without the cookie in which it is sealed, and
 // records stay valid when secrets change.
 
-// expiryMargin is how much longer a record stays than the cookies, whose time other clocks measure.
+// expiryMargin is how much longer a record stays than the cookies, because their clocks may differ.
 const expiryMargin = time.Hour
+
+// newMark draws a mark.
+func newMark() (m mark) {
+	rand.Read(m[:])
+	return m
+}
 
 func encodeMark(m mark, ttl time.Duration) []byte {
 	return binary.BigEndian.AppendUint64(m[:], uint64(ttl.Milliseconds()))
@@ -60,24 +67,27 @@ func (s *Store) storeMark(ctx context.Context, h held, next mark) (record []byte
 // Every secret has its own; while secrets are exchanged, processes store different ones.
 type generation struct {
 	mark
-	at      int      // which hash it is under
+	index   int      // which secret's hash it is under
 	records [][]byte // under each
 	ages    []time.Duration
 }
 
-// must reports whether cookies must contain the mark.
-func (g generation) must() bool { return g.records[g.at] != nil }
+// exists reports whether cookies must contain the mark.
+func (g generation) exists() bool { return g.records[g.index] != nil }
 
 func (s *Store) loadGeneration(ctx context.Context, name, owner string) (g generation, err error) {
-	for i, hash := range s.keys.owner(name, owner) {
+	for i, hash := range s.keys.ownerHashes(name, owner) {
 		m, age, record, err := s.loadMark(ctx, ID(hash))
 		if err != nil {
 			return g, err
 		}
 		g.records, g.ages = append(g.records, record), append(g.ages, age)
-		older := g.records[g.at] == nil || age < g.ages[g.at] || age == g.ages[g.at] && bytes.Compare(m[:], g.mark[:]) > 0
-		if record != nil && older {
-			g.mark, g.at = m, i
+		if record == nil {
+			continue
+		}
+		sameTime := age == g.ages[g.index] // then every process must choose the same one
+		if !g.exists() || age < g.ages[g.index] || sameTime && bytes.Compare(m[:], g.mark[:]) > 0 {
+			g.mark, g.index = m, i
 		}
 	}
 	return g, nil
@@ -86,9 +96,9 @@ func (s *Store) loadGeneration(ctx context.Context, name, owner string) (g gener
 // spread stores the generation under each secret, so that it stays when a secret goes. If another
 // one was stored meanwhile, spread leaves that alone.
 func (s *Store) spread(ctx context.Context, name, owner string, g generation) error {
-	for i, hash := range s.keys.owner(name, owner) {
-		if record := g.records[g.at]; !bytes.Equal(g.records[i], record) {
-			if _, err := s.swap(ctx, ID(hash), g.records[i], record, s.options.markTime()-g.ages[g.at]); err != nil {
+	for i, hash := range s.keys.ownerHashes(name, owner) {
+		if record := g.records[g.index]; !bytes.Equal(g.records[i], record) {
+			if _, err := s.swap(ctx, ID(hash), g.records[i], record, s.options.markTime()-g.ages[g.index]); err != nil {
 				return err
 			}
 		}
@@ -102,7 +112,7 @@ func (s *Store) newGeneration(ctx context.Context, name, owner string) error {
 		return ErrNoBackend
 	}
 	record := encodeMark(newMark(), s.options.markTime())
-	for _, hash := range s.keys.owner(name, owner) {
+	for _, hash := range s.keys.ownerHashes(name, owner) {
 		if err := s.put(ctx, ID(hash), record, s.options.markTime()); err != nil {
 			return err
 		}
@@ -110,8 +120,8 @@ func (s *Store) newGeneration(ctx context.Context, name, owner string) error {
 	return nil
 }
 
-// replaceGeneration ends all sessions of an owner and returns the mark for the cookie of one that is to
-// stay. The error is ErrConflict if that one has ended.
+// replaceGeneration ends all sessions of an owner and returns the mark for the session that stays. The
+// error is ErrConflict if that one has ended.
 func (s *Store) replaceGeneration(ctx context.Context, name string, own visit) (next mark, err error) {
 	if s.options.Revoked == nil {
 		return next, ErrNoBackend
@@ -120,16 +130,16 @@ func (s *Store) replaceGeneration(ctx context.Context, name string, own visit) (
 	if own.signIn != nil {
 		owner, has = own.signIn.owner, own.signIn.generation
 	}
-	if own.others != (mark{}) {
-		has = own.others
+	if own.nextGeneration != (mark{}) {
+		has = own.nextGeneration
 	}
 	g, err := s.loadGeneration(ctx, name, owner)
-	if err != nil || g.must() && g.mark != has {
+	if err != nil || g.exists() && g.mark != has {
 		return next, cmp.Or(err, ErrConflict)
 	}
 	next = newMark()
 	record := encodeMark(next, s.options.markTime())
-	for i, hash := range s.keys.owner(name, owner) {
+	for i, hash := range s.keys.ownerHashes(name, owner) {
 		ok, err := s.swap(ctx, ID(hash), g.records[i], record, s.options.markTime())
 		if err != nil || !ok {
 			return next, cmp.Or(err, ErrConflict)
@@ -146,8 +156,9 @@ func (s *Store) revokeCookie(ctx context.Context, id ID) (bool, error) {
 	return true, s.put(ctx, id, encodeMark(ended, s.options.markTime()), s.options.markTime())
 }
 
-// valid returns why a session that a cookie contains was revoked, or "" if it was not.
-func (k inCookie) valid(ctx context.Context, name string, h held) (held, Reason, error) {
+// checkRevoked returns h, or the reason why a cookie with h does not open. While secrets are exchanged,
+// it also copies the owner's generation to the other secret.
+func (k inCookie) checkRevoked(ctx context.Context, name string, h held) (held, Reason, error) {
 	renewal, age, record, err := k.loadMark(ctx, h.id)
 	if err != nil {
 		return held{}, "", err
@@ -163,15 +174,15 @@ func (k inCookie) valid(ctx context.Context, name string, h held) (held, Reason,
 	switch {
 	case err != nil:
 		return held{}, "", err
-	case g.must() && g.mark != h.generation:
-		return k.replaced(h, g.ages[g.at])
-	case g.must():
+	case g.exists() && g.mark != h.generation:
+		return k.replaced(h, g.ages[g.index])
+	case g.exists():
 		err = k.spread(ctx, name, h.owner, g)
 	}
 	return h, "", err
 }
 
-// replaced returns what a cookie leads to whose mark was replaced that long ago.
+// replaced returns the result for a cookie whose mark was replaced that long ago.
 func (k inCookie) replaced(h held, age time.Duration) (held, Reason, error) {
 	if left := k.options.Grace - age; left > 0 {
 		return held{content: content{id: h.id, grace: left}, at: h.at, value: h.value}, Replaced, nil
@@ -189,21 +200,21 @@ func (k inCookie) enter(ctx context.Context, v *visit) error {
 	return err
 }
 
-// revoke makes copies of the cookie that the request brought useless if the plan ends or renews the
-// session. Otherwise it makes sure that nobody has done so meanwhile. The next cookie contains h.
-func (k inCookie) revoke(ctx context.Context, v *visit, p plan, h *held) (err error) {
+// endCopies makes copies of the cookie that the request brought useless if the plan ends or renews the
+// session. Otherwise it checks that no other request has. The next cookie contains h.
+func (k inCookie) endCopies(ctx context.Context, v *visit, p plan, h *held) (err error) {
 	if k.options.Revoked == nil || v.brought != broughtLive {
 		return nil
 	}
 	ok, reason := true, Reason("")
 	switch {
 	case p.end || h.id == (ID{}):
-		_, ok, err = k.storeMark(ctx, v.held, ended) // also if another request has ended it
+		_, ok, err = k.storeMark(ctx, v.held, ended) // true for each of two requests that end it: equal records may be swapped
 	case p.save == renew:
 		h.record, ok, err = k.storeMark(ctx, v.held, h.renewal)
 	default:
 		var now held
-		now, reason, err = k.valid(ctx, v.session.Name(), v.held)
+		now, reason, err = k.checkRevoked(ctx, v.session.Name(), v.held)
 		h.record = now.record
 	}
 	switch {

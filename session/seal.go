@@ -162,8 +162,8 @@ func (k keyring) ended(name string, id ID, record []byte) bool {
 	return err == nil
 }
 
-// owner returns the hashes of an owner, under each secret.
-func (k keyring) owner(name, owner string) []OwnerHash {
+// ownerHashes returns the hashes of an owner, under each secret.
+func (k keyring) ownerHashes(name, owner string) []OwnerHash {
 	hashes := make([]OwnerHash, len(k))
 	for i, keys := range k {
 		mac := hmac.New(sha256.New, keys.owners)

@@ -130,7 +130,7 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (h
 		if err := k.end(ctx, name, v.held.id); err != nil {
 			return held{}, err
 		}
-		k.disown(ctx, name, v.held.owner, v.held.id)
+		k.dropFromIndex(ctx, name, v.held.owner, v.held.id)
 	}
 	switch {
 	case p.save == none:
@@ -213,7 +213,7 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded s
 			return held{}, err
 		}
 		same := latest.verifier == v.held.verifier || latest.verifier == as.verifier
-		if reason != "" || !same && !v.signsInto(latest) {
+		if reason != "" || !same && !v.continues(latest) {
 			return held{}, cmp.Or(lost, ErrConflict)
 		}
 		h, ok, err := k.try(ctx, v, latest, as, encoded)
@@ -231,7 +231,7 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded s
 // It returns the zero held if nothing is left.
 func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, encoded string) (held, bool, error) {
 	h, now := latest, time.Now()
-	h.content, h.at, h.value = v.authenticated(latest.touched(k.options, now)), now, as.token
+	h.content, h.at, h.value = v.withSignIn(latest.touched(k.options, now)), now, as.token
 	if as.verifier != latest.verifier {
 		h.verifier, h.grace = as.verifier, k.options.Grace
 	}
@@ -248,7 +248,7 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 		return held{}, ok, err
 	}
 	if latest.secret > 0 && latest.owner != "" { // before it is sealed under the newest secret
-		if err := k.own(ctx, v.session.Name(), h.owner, h.id); err != nil {
+		if err := k.addToIndex(ctx, v.session.Name(), h.owner, h.id); err != nil {
 			return held{}, false, err
 		}
 	}

@@ -36,22 +36,23 @@ type Options struct {
 	// the session is next saved.
 	IdleTimeout time.Duration
 
-	// Lifetime ends a session this long after it began, however busy it is. Default: 720 hours.
+	// Lifetime ends a session this long after it began, or after its owner last signed in, however
+	// busy it is. Default: 720 hours.
 	// A shorter value applies to an existing session from its next use on.
 	Lifetime time.Duration
 
 	// Grace is how long the server remembers that a token was replaced or its session ended.
 	// Until then, a request with that token reads an empty session and cannot store anything, so
 	// that overlapping requests of one browser do not start a second session. Grace should be
-	// longer than a response takes to arrive. Default: 10 seconds. Without a Backend it has no
-	// effect.
+	// longer than a response takes to arrive. Default: 10 seconds. It has no effect
+	// for sessions in cookies without Revoked.
 	Grace time.Duration
 
-	// Revoked keeps what was ended of sessions in cookies, so that Renew, Destroy, Revoke, RevokeOwner and
-	// RevokeOthers apply to copies of a cookie, too (OWASP ASVS 5.0, 7.4.1). It stores nothing else,
+	// Revoked remembers which sessions in cookies have ended, so that Renew, Destroy, Revoke, RevokeOwner
+	// and RevokeOthers apply to copies of a cookie, too (OWASP ASVS 5.0, 7.4.1). It stores nothing else,
 	// and that only until the cookies would have expired. Each page whose visitor has a session costs
-	// one round trip, and two if somebody is signed in; while Revoked cannot be reached, the answer is
-	// 503. Default: none. It needs sessions in cookies.
+	// one round trip and, if somebody is signed in, one more for each secret. While Revoked cannot be
+	// reached, the answer is 503. Default: none. It cannot be combined with Backend.
 	Revoked Backend
 
 	// MaxPerOwner is how many sessions an owner can be signed in with at a time. Signing in to
@@ -109,13 +110,8 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	if o.Lifetime < time.Second || o.Grace < time.Second || (o.IdleTimeout > 0 && o.IdleTimeout < time.Second) {
 		return nil, errors.New("session: Lifetime, Grace and IdleTimeout must be at least a second (an IdleTimeout below zero means never)")
 	}
-	switch {
-	case o.Revoked != nil && o.Backend != nil:
-		return nil, errors.New("session: Options.Revoked is for sessions in cookies: with a Backend, every session can be revoked without it")
-	case o.MaxPerOwner != 0 && o.Backend == nil:
-		return nil, errors.New("session: Options.MaxPerOwner needs a Backend: sessions in cookies cannot be counted")
-	case o.MaxPerOwner < 0 || o.MaxPerOwner > 10_000:
-		return nil, errors.New("session: Options.MaxPerOwner must be between 0, which means any number, and 10,000")
+	if err := o.checkOwners(); err != nil {
+		return nil, err
 	}
 	o.Path = cmp.Or(o.Path, "/")
 	o.SameSite = cmp.Or(o.SameSite, http.SameSiteLaxMode)
@@ -129,6 +125,19 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 		s.keeper = newOnServer(s)
 	}
 	return s, nil
+}
+
+// checkOwners reports options for owners that contradict each other.
+func (o Options) checkOwners() error {
+	switch {
+	case o.Revoked != nil && o.Backend != nil:
+		return errors.New("session: Options.Revoked is for sessions in cookies: with a Backend, every session can be revoked without it")
+	case o.MaxPerOwner != 0 && o.Backend == nil:
+		return errors.New("session: Options.MaxPerOwner needs a Backend: sessions in cookies cannot be counted")
+	case o.MaxPerOwner < 0 || o.MaxPerOwner > 10_000:
+		return errors.New("session: Options.MaxPerOwner must be between 0, which means any number, and 10,000")
+	}
+	return nil
 }
 
 // Register lets sessions store values of v's type, under a name that must never change. The
@@ -245,7 +254,7 @@ func (s *Store) Renew(r *http.Request, session *sessions.Session) error {
 // response has begun.
 func (s *Store) Destroy(r *http.Request, session *sessions.Session) error {
 	return s.change(r, session, func(v *visit) error {
-		v.intent, v.signIn, v.others = wantEnd, nil, mark{}
+		v.intent, v.signIn, v.nextGeneration = wantEnd, nil, mark{}
 		clear(session.Values)
 		return nil
 	})
@@ -295,7 +304,7 @@ func (s *Store) server() Backend {
 	return s.options.Backend
 }
 
-// Close closes the Backend, if it has a method Close. The sessions cannot be reached afterwards.
+// Close closes Options.Backend, or Options.Revoked, if it has a method Close. The sessions cannot be reached afterwards.
 func (s *Store) Close() error {
 	if closer, ok := s.server().(io.Closer); ok {
 		return closer.Close()

@@ -19,18 +19,18 @@ import (
 // A visit is one session during one request: what the request brought, and what the
 // application wants. Only load and commit do I/O, through the keeper.
 type visit struct {
-	store   *Store
-	session *sessions.Session // what the application reads and changes
-	brought brought
-	held    held     // the session as it is stored, if it is live
-	intent  intent   // what is to happen besides storing the values
-	signIn  *signIn  // who signs in; nil: nobody
-	others  mark     // the generation of the owner's sessions after the others were ended; zero: they were not
-	next    identity // of the session that a save would begin
-	saved   string   // the encoded values that the response reflects
-	settled bool     // it was committed
-	cookie  string   // the Set-Cookie line in the response, or ""
-	err     error    // why the session could not be loaded
+	store          *Store
+	session        *sessions.Session // what the application reads and changes
+	brought        brought
+	held           held           // the session as it is stored, if it is live
+	intent         intent         // what is to happen besides storing the values
+	signIn         *signInRequest // who signs in; nil: nobody
+	nextGeneration mark           // the generation of the owner's sessions after the others were ended; zero: they were not
+	next           identity       // of the session that a save would begin
+	saved          string         // the encoded values that the response reflects
+	settled        bool           // it was committed
+	cookie         string         // the Set-Cookie line in the response, or ""
+	err            error          // why the session could not be loaded
 }
 
 // brought is what the request's cookie led to.
@@ -93,7 +93,7 @@ func identityOf(token []byte) identity {
 	return identity{ID(hash[:]), encodeText(token), sha256.Sum256(token[selectorSize:])}
 }
 
-// String returns the key as a session's ID is written: 32 hexadecimal digits.
+// String returns the ID as a session's ID is written: 32 hexadecimal digits.
 func (k ID) String() string { return hex.EncodeToString(k[:]) }
 
 // use makes session the one that the application reads and changes. A session made by hand,
@@ -254,7 +254,8 @@ const touchEvery = time.Hour
 
 // due reports whether the session needs to be stored although nothing in it changed: half of its
 // idle timeout has passed, an older secret sealed it, or the timeouts in the options have changed. On a
-// server, where no cookie is set for it, once an hour is soon enough.
+// server it is also stored once it has not been written for an hour, so that LastUse is exact to an
+// hour. That sets no cookie.
 func (v *visit) due() bool {
 	timeout := v.store.options.idle()
 	halfGone := v.held.idle <= timeout/2 // also if the timeout was set to never
@@ -301,7 +302,7 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 
 // settle notes that the response reflects all that the application wanted.
 func (v *visit) settle() {
-	v.intent, v.signIn, v.others, v.settled = wantKeep, nil, mark{}, true
+	v.intent, v.signIn, v.nextGeneration, v.settled = wantKeep, nil, mark{}, true
 }
 
 // carryOut has the keeper carry out p, and remembers what is stored afterwards.

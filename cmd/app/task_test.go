@@ -96,9 +96,9 @@ func Test_Tasks_list_and_end_an_owners_sessions(t *testing.T) {
 	require.Contains(t, out, `"bruce"`)
 	out, status = s.run(t, "task", "sessions:revoke", "--owner=clark")
 	require.Zero(t, status)
-	require.Equal(t, "2 sessions are ended\n", out)
+	require.Equal(t, "ended 2 session(s)\n", out)
 	out, _ = s.run(t, "task", "sessions:revoke", "--owner", "clark")
-	require.Equal(t, "0 sessions are ended\n", out)
+	require.Equal(t, "ended 0 session(s)\n", out)
 	out, _ = s.run(t, "task", "sessions:count")
 	require.Equal(t, "1\n", out)
 	for _, wrong := range [][]string{{"list", "--owner"}, {"list", "--owner="}, {"list", "--user", "x"}, {"list", "clark"}, {"revoke", "--owner", "clark", "all"}, {"revoke"}} {

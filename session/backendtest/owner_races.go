@@ -49,7 +49,7 @@ type day struct {
 	sweeps []sweep
 }
 
-// owners has one owner sign in, renew, sign out and revoke, 50 requests at once.
+// owners has one owner sign in, renew, sign out and revoke, 48 requests at once.
 func (r *races) owners() {
 	d := &day{races: r}
 	for range 4 {
@@ -57,7 +57,7 @@ func (r *races) owners() {
 	}
 	clicked := r.begin().cookie
 	var wait sync.WaitGroup
-	for i := range 50 {
+	for i := range 48 {
 		wait.Go(func() {
 			switch {
 			case i < 20:

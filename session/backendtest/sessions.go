@@ -474,6 +474,8 @@ func Sessions(t *testing.T, b session.Backend) {
 	})
 
 	owners(t, b)
+	limits(t, b)
+	revoked(t, b)
 }
 
 // crowd has 200 goroutines set and delete keys of their own in 10 sessions, at two
@@ -551,7 +553,7 @@ func crowd(t *testing.T, one, two *visitor, long time.Duration) {
 	t.Logf("%d changes acknowledged in %v, none lost", acked.Load(), long)
 }
 
-// counting counts the round trips.
+// counting counts the round trips of pages and sign-ins.
 type counting struct {
 	session.Backend
 	loads, swaps, added, confirmed atomic.Int64

@@ -400,15 +400,15 @@ func (b *Backend) put(ctx context.Context, key, next []byte, ttl time.Duration) 
 	return err
 }
 
-// entry returns the key of the record that says that a session is an owner's.
-func entry(owner session.OwnerHash, id session.ID) []byte { return append(owner[:], id[:]...) }
+// ownedKey returns the key of the record that says that a session is an owner's.
+func ownedKey(owner session.OwnerHash, id session.ID) []byte { return append(owner[:], id[:]...) }
 
 func (b *Backend) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
-	return b.put(ctx, entry(owner, id), []byte{1}, ttl)
+	return b.put(ctx, ownedKey(owner, id), []byte{1}, ttl)
 }
 
 func (b *Backend) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
-	record, _, _, err := b.find(ctx, entry(owner, id))
+	record, _, _, err := b.find(ctx, ownedKey(owner, id))
 	return record != nil, err
 }
 
@@ -432,7 +432,7 @@ func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []s
 
 func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, expires time.Time) error {
 	_, err := update(ctx, b, func(tx *bbolt.Tx) (none struct{}, err error) {
-		records, key := tx.Bucket(recordsName), entry(owner, id)
+		records, key := tx.Bucket(recordsName), ownedKey(owner, id)
 		at, record, err := split(records.Get(key))
 		if record == nil || at > expires.UnixMilli() {
 			return none, err

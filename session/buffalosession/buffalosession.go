@@ -112,7 +112,7 @@ func middleware(next buffalo.Handler) buffalo.Handler {
 		if err == nil {
 			err = own.commit(next(own))
 		}
-		return refused(own, err)
+		return withStatus(own, err)
 	}
 }
 
@@ -184,7 +184,7 @@ func (c *context) Render(status int, r render.Renderer) error {
 // Redirect saves the session with the flash and redirects. It resolves a route helper first, so
 // that a missing one saves nothing.
 func (c *context) Redirect(status int, url string, args ...any) error {
-	if strings.HasPrefix(url, "/") && strings.HasSuffix(url, "Path()") { // a path; Buffalo would look for a route helper
+	if strings.HasPrefix(url, "/") && strings.HasSuffix(url, "Path()") { // a path, such as "/?next=fooPath()": Buffalo would look for a route helper
 		url = strings.TrimSuffix(url, ")") + "%29"
 	}
 	if strings.HasSuffix(url, "Path()") {
@@ -217,7 +217,7 @@ func (c *context) path(helper string, args []any) (string, error) {
 func (c *context) respond(status int, write func() error) error {
 	err := c.exchange.Respond(c.Request(), status, write)
 	c.flashed = false
-	return refused(c, err)
+	return withStatus(c, err)
 }
 
 // keepFlash puts the flash into the session, as Render and Redirect do. Buffalo shows the flash

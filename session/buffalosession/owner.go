@@ -26,9 +26,9 @@ func SignIn(c buffalo.Context, owner string, options ...session.SignInOption) er
 	before := Owner(c)
 	err = store.SignIn(c.Request(), c.Session().Session, owner, options...)
 	if err == nil && before != "" && before != owner {
-		c.Flash().Clear() // Buffalo took it out of the session when the request came
+		c.Flash().Clear() // the next person must not see it; Buffalo took it out of the session when the request came
 	}
-	return refused(c, err)
+	return withStatus(c, err)
 }
 
 // SignOut ends the visitor's session, as Destroy does.
@@ -57,7 +57,7 @@ func Fresh(c buffalo.Context, within time.Duration) bool {
 }
 
 // RequireSignIn returns middleware that redirects visitors to the page signIn unless they have
-// signed in within that time; 0 means at any time. After signing in, session.ReturnTo leads back.
+// signed in within that time. If within is 0, any sign-in counts. After signing in, session.ReturnTo leads back.
 func RequireSignIn(within time.Duration, signIn string) buffalo.MiddlewareFunc {
 	return func(next buffalo.Handler) buffalo.Handler {
 		return func(c buffalo.Context) error {
@@ -84,7 +84,7 @@ func Info(c buffalo.Context) session.Info {
 	return store.Info(c.Request(), c.Session().Session)
 }
 
-// Sessions returns the sessions of the visitor who is signed in, the one that was used last first. The
+// Sessions returns the sessions of the visitor who is signed in, the most recently used first. The
 // error is session.ErrNoBackend if the sessions are in cookies.
 func Sessions(c buffalo.Context) ([]session.Entry, error) {
 	store, err := storeOf(c)
@@ -92,7 +92,7 @@ func Sessions(c buffalo.Context) ([]session.Entry, error) {
 		return nil, err
 	}
 	list, err := store.Sessions(c, c.Session().Session.Name(), Owner(c))
-	return list, refused(c, err)
+	return list, withStatus(c, err)
 }
 
 // RevokeOwned ends one of the visitor's sessions, by its ID, and reports whether there was one. For this
@@ -106,7 +106,7 @@ func RevokeOwned(c buffalo.Context, id string) (bool, error) {
 		return true, SignOut(c)
 	}
 	ended, err := store.RevokeOwned(stdcontext.WithoutCancel(c), c.Session().Session.Name(), Owner(c), id)
-	return ended, refused(c, err)
+	return ended, withStatus(c, err)
 }
 
 // RevokeOthers ends all sessions of the visitor except for this one, at once. It returns how many
@@ -117,7 +117,7 @@ func RevokeOthers(c buffalo.Context) (int, error) {
 		return 0, err
 	}
 	n, err := store.RevokeOthers(c.Request(), c.Session().Session)
-	return n, refused(c, err)
+	return n, withStatus(c, err)
 }
 
 // RevokeOwner ends all sessions of an owner, at once, such as after a reset of the password. It
@@ -132,11 +132,11 @@ func RevokeOwner(c buffalo.Context, owner string) (int, error) {
 	if err == nil && own {
 		err = SignOut(c)
 	}
-	return n, refused(c, err)
+	return n, withStatus(c, err)
 }
 
-// refused returns err with the status that session.Status chooses for it.
-func refused(c buffalo.Context, err error) error {
+// withStatus returns err with the status that session.Status chooses for it.
+func withStatus(c buffalo.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -147,7 +147,7 @@ func refused(c buffalo.Context, err error) error {
 }
 
 // Renew replaces the token of the visitor's session and keeps its values. Call it whenever the
-// visitor's rights change, such as at sign-in (OWASP ASVS 5.0, 7.2.4). A token that someone
+// visitor's rights change (OWASP ASVS 5.0, 7.2.4); SignIn renews by itself. A token that someone
 // planted in the browser is then useless. In a test that has replaced the application's store, as
 // package suite does, Renew does nothing.
 func Renew(c buffalo.Context) error {

@@ -139,7 +139,7 @@ func Test_a_path_that_looks_like_a_route_helper_is_a_path(t *testing.T) {
 	p.Equal("/?xPath(%29", res.Header.Get("Location"))
 }
 
-func Test_19_nobody_sees_the_flash_of_who_was_signed_in_before(t *testing.T) {
+func Test_19_nobody_sees_the_previous_owners_flash(t *testing.T) {
 	p := open(t, &backendtest.Memory{})
 	p.accounts()
 	p.ask("POST", "/sign-in/clark")

@@ -107,7 +107,7 @@ func (b *Backend) AddOwned(ctx context.Context, owner session.OwnerHash, id sess
 	return b.run(ctx, addOwned, b.ownerKey(owner), id[:], milliseconds(ttl)).Err()
 }
 
-// hasOwned returns whether there is an entry that has not expired.
+// hasOwned reports whether there is an entry that has not expired.
 var hasOwned = newScript(`
 local time = redis.call("TIME")
 local expires = redis.call("ZSCORE", KEYS[1], ARGV[1])

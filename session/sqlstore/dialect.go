@@ -31,8 +31,8 @@ const (
 	load = `SELECT record, expires_at, {now} FROM {table} WHERE id = $1 AND expires_at > {now}`
 	each = `SELECT id, record FROM {table} WHERE expires_at > {now} AND id > $1 AND length(id) = 16 ORDER BY id LIMIT 500`
 
-	// The entries of an owner are rows whose id starts with the owner's hash, $1, and goes on for as
-	// long as $2.
+	// An owner's entries are the rows whose id is after $1, the owner's hash, and up to $2, the hash and
+	// 16 bytes of 0xff.
 	owned  = `SELECT id, expires_at, {now} FROM {table} WHERE id > $1 AND id <= $2 AND length(id) = 32 AND expires_at > {now}`
 	remove = `DELETE FROM {table} WHERE id = $1 AND expires_at <= $2`
 

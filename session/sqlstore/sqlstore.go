@@ -242,22 +242,22 @@ func (b *Backend) page(ctx context.Context, last *[]byte, f func(session.ID, []b
 	return n, b.explain(rows.Err())
 }
 
-// entry returns the id of the row that says that a session is an owner's.
-func entry(owner session.OwnerHash, id session.ID) []byte { return append(owner[:], id[:]...) }
+// ownedKey returns the id of the row that says that a session is an owner's.
+func ownedKey(owner session.OwnerHash, id session.ID) []byte { return append(owner[:], id[:]...) }
 
 func (b *Backend) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
-	_, err := b.exec(ctx, b.put, entry(owner, id), []byte{1}, milliseconds(ttl))
+	_, err := b.exec(ctx, b.put, ownedKey(owner, id), []byte{1}, milliseconds(ttl))
 	return err
 }
 
 func (b *Backend) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
-	record, _, _, err := b.find(ctx, entry(owner, id))
+	record, _, _, err := b.find(ctx, ownedKey(owner, id))
 	return record != nil, err
 }
 
 func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, now time.Time, err error) {
 	last := session.ID(bytes.Repeat([]byte{0xff}, len(session.ID{})))
-	rows, err := b.db.QueryContext(ctx, b.owned.text, owner[:], entry(owner, last))
+	rows, err := b.db.QueryContext(ctx, b.owned.text, owner[:], ownedKey(owner, last))
 	if err != nil {
 		return nil, now, b.explain(err)
 	}
@@ -275,7 +275,7 @@ func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []s
 }
 
 func (b *Backend) RemoveOwned(ctx context.Context, owner session.OwnerHash, id session.ID, expires time.Time) error {
-	_, err := b.exec(ctx, b.remove, entry(owner, id), expires.UnixMilli())
+	_, err := b.exec(ctx, b.remove, ownedKey(owner, id), expires.UnixMilli())
 	return err
 }
 

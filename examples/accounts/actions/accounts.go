@@ -45,8 +45,8 @@ func AccountsDelete(c buffalo.Context) error {
 	return c.Render(http.StatusOK, r.HTML("accounts/delete.html"))
 }
 
-// AccountsDestroy deletes the account and then ends all its sessions. In this order, a sign-in that
-// happens at the same time finds no account any more, in signIn, or its session ends. If ending the
+// AccountsDestroy deletes the account and then ends all its sessions. In this order, a concurrent
+// sign-in either finds no account, in signIn, or is ended with the others. If ending the
 // sessions fails, loadAccount signs them out one by one.
 func (h handlers) AccountsDestroy(c buffalo.Context) error {
 	owner := buffalosession.Owner(c)
@@ -56,7 +56,7 @@ func (h handlers) AccountsDestroy(c buffalo.Context) error {
 	if _, err := buffalosession.RevokeOwner(c, owner); err != nil { // this one, too
 		return err
 	}
-	c.Flash().Add("success", "Your account is deleted.")
+	c.Flash().Add("success", "Your account has been deleted.")
 	return c.Redirect(http.StatusSeeOther, "/")
 }
 

@@ -220,7 +220,7 @@ func Test_an_account_is_its_owners_until_sign_out(t *testing.T) {
 	s.shows(b.get("/"), 200, "Your account is ready", ann)
 	s.leads(b.post("/sign-out"), "/")
 	b.signedIn(false)
-	s.shows(b.get("/"), 200, "Nobody is signed in")
+	s.shows(b.get("/"), 200, "You are not signed in")
 	s.signIn(" ANN@example.com", password).signedIn(true)
 }
 
@@ -318,7 +318,7 @@ func Test_a_device_ends_another_which_is_out_at_its_next_request(t *testing.T) {
 	}
 	ids := first.others()
 	s.leads(first.post("/account/devices/end", "id", ids[0]), "/devices")
-	s.shows(first.get("/devices"), 200, "That device is signed out.")
+	s.shows(first.get("/devices"), 200, "That device has been signed out.")
 	second.signedIn(false)
 	first.signedIn(true)
 	s.leads(first.post("/account/devices/end", "id", ids[0]), "/devices")
@@ -413,7 +413,7 @@ func Test_a_new_password_ends_all_other_sessions_and_renews_this_one(t *testing.
 	s.shows(b.post("/account/password", "password", "short"), 422, "at least 8", `autofocus`)
 	other.signedIn(true)
 	s.leads(b.post("/account/password", "password", "other horse"), "/")
-	s.shows(b.get("/"), 200, "Your password is changed. Other devices signed out: 1.")
+	s.shows(b.get("/"), 200, "Your password has been changed. Other devices signed out: 1.")
 	b.signedIn(true)
 	other.signedIn(false)
 	copied.signedIn(false)
@@ -470,7 +470,7 @@ func Test_no_session_outlives_its_account(t *testing.T) {
 	if err != nil || len(left) != 0 {
 		t.Errorf("%d sessions are left: %v", len(left), err)
 	}
-	s.shows(b.get("/"), 200, "Your account is deleted.", "Nobody is signed in")
+	s.shows(b.get("/"), 200, "Your account has been deleted.", "You are not signed in")
 	for _, browser := range append(late, b, other) {
 		browser.signedIn(false)
 	}
@@ -541,7 +541,7 @@ func Test_while_the_sessions_cannot_be_reached_the_answer_is_503_and_no_cookie_c
 	s.backend.Close()
 	for _, path := range []string{"/", "/devices", "/sign-in"} {
 		p := b.get(path)
-		s.shows(p, 503, "You are still signed in")
+		s.shows(p, 503, "You do not need to sign in again")
 		if len(p.Cookies()) != 0 || p.Header.Get("Retry-After") == "" {
 			t.Error(p.Header)
 		}

@@ -33,7 +33,7 @@ type handlers struct{ accounts *models.Accounts }
 func New(env string, accounts *models.Accounts, backend session.Backend) (*buffalo.App, error) {
 	store, err := buffalosession.NewStore(env, session.Options{
 		Backend:     backend,
-		IdleTimeout: remembered, // the longest that a visitor may choose; see signIn for the others
+		IdleTimeout: remembered, // the longest that a visitor may choose; see usual for the others
 		Lifetime:    remembered,
 	})
 	if err != nil {
@@ -79,7 +79,7 @@ func cookieName(env string) string {
 	return "__Host-accounts"
 }
 
-// loadAccount has handlers and pages know the account of the visitor who is signed in.
+// loadAccount sets "account" for handlers and pages: that of the visitor who is signed in.
 func (h handlers) loadAccount(next buffalo.Handler) buffalo.Handler {
 	return func(c buffalo.Context) error {
 		owner := buffalosession.Owner(c)

@@ -30,7 +30,7 @@ func DevicesEnd(c buffalo.Context) error {
 		c.Flash().Add("warning", "That device was not signed in to your account. Nothing was changed.")
 		return c.Redirect(http.StatusSeeOther, "/devices")
 	}
-	c.Flash().Add("success", "That device is signed out.")
+	c.Flash().Add("success", "That device has been signed out.")
 	return c.Redirect(http.StatusSeeOther, "/devices")
 }
 

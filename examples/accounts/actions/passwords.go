@@ -32,6 +32,6 @@ func (h handlers) PasswordsUpdate(c buffalo.Context) error {
 	if err := buffalosession.Renew(c); err != nil { // a copy of this session's cookie ends, too
 		return err
 	}
-	c.Flash().Add("success", fmt.Sprintf("Your password is changed. Other devices signed out: %d.", ended))
+	c.Flash().Add("success", fmt.Sprintf("Your password has been changed. Other devices signed out: %d.", ended))
 	return c.Redirect(http.StatusSeeOther, "/")
 }

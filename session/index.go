@@ -3,7 +3,6 @@ package session
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"maps"
 	"net/http"
@@ -17,17 +16,17 @@ import (
 // ErrNobody reports that nobody is signed in.
 var ErrNobody = errors.New("session: nobody is signed in")
 
-// Sessions returns the sessions of an owner with a cookie of that name, the one that was used last
-// first (OWASP ASVS 5.0, 7.5.2). It takes one round trip per session, some of them at once.
+// Sessions returns the owner's sessions with a cookie of that name, the most recently used first (OWASP
+// ASVS 5.0, 7.5.2). It reads up to eight of them at a time.
 // Sessions in cookies are not known to the server: the list is empty, and the error ErrNoBackend.
 func (s *Store) Sessions(ctx context.Context, name, owner string) ([]Entry, error) {
-	owned, err := s.owned(ctx, name, owner)
+	owned, err := s.indexEntries(ctx, name, owner)
 	if err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex
 	var list []Entry
-	err = atOnce(ctx, owned, func(e entry) error {
+	err = atOnce(ctx, owned, func(e indexed) error {
 		h, reason, err := s.read(ctx, name, e.ID)
 		switch {
 		case err != nil:
@@ -35,9 +34,9 @@ func (s *Store) Sessions(ctx context.Context, name, owner string) ([]Entry, erro
 		case reason == "" && h.owner == owner:
 			mu.Lock()
 			defer mu.Unlock()
-			list = append(list, h.entry(len(h.record)))
+			list = append(list, h.describe(len(h.record)))
 		case e.orphan(h, reason):
-			_ = s.remove(ctx, name, owner, e.ID, e.Expires)
+			_ = s.removeFromIndex(ctx, name, owner, e.ID, e.Expires)
 		}
 		return nil
 	})
@@ -47,54 +46,55 @@ func (s *Store) Sessions(ctx context.Context, name, owner string) ([]Entry, erro
 	return list, err
 }
 
-// An entry is an Owned that the index had at a moment.
-type entry struct {
+// An indexed is an Owned that the index had at a moment.
+type indexed struct {
 	Owned
 	age time.Duration // since it was added
 }
 
 // orphan reports whether the entry belongs to no session and is too old to belong to one
 // that is about to be saved. A record that this process cannot open may be a session.
-func (e entry) orphan(h held, reason Reason) bool {
+func (e indexed) orphan(h held, reason Reason) bool {
 	unreadable := reason == Refused && h.record != nil
-	return !unreadable && e.age > enterTime
+	return !unreadable && e.age > pendingTime
 }
 
 // RevokeOwned ends one of the owner's sessions, by its ID, and reports whether the owner has such a
-// session. It is for handlers: an ID alone is not a permission to end a session.
+// session. It is for handlers: an ID alone is not a permission to end a session. The error is
+// ErrNoBackend for sessions in cookies, because the server cannot tell whose an ID is.
 func (s *Store) RevokeOwned(ctx context.Context, name, owner, id string) (bool, error) {
 	if s.options.Backend == nil {
 		return false, ErrNoBackend
 	}
-	key, err := parseID(id)
+	sessionID, err := parseID(id)
 	if err != nil {
 		return false, nil
 	}
-	h, reason, err := s.read(ctx, name, key)
+	h, reason, err := s.read(ctx, name, sessionID)
 	if err != nil || reason != "" || owner == "" || h.owner != owner {
 		return false, err
 	}
-	if err := s.end(ctx, name, key); err != nil {
+	if err := s.end(ctx, name, sessionID); err != nil {
 		return false, err
 	}
-	s.disown(ctx, name, owner, key)
+	s.dropFromIndex(ctx, name, owner, sessionID)
 	return true, nil
 }
 
 // RevokeOwner ends all sessions of the owner with a cookie of that name, also those that are
 // being renewed or signed in at that moment (OWASP ASVS 5.0, 7.4.2 and 7.4.5). It returns how many it
-// has ended, or 0 for sessions in cookies, which nobody counts. For these it needs Options.Revoked;
-// otherwise the error is ErrNoBackend. After any other error some sessions may not have ended: call
-// it again.
+// has ended. For sessions in cookies that is 0, because they cannot be counted, and it needs
+// Options.Revoked: otherwise the error is ErrNoBackend. After any other error some sessions may not have
+// ended: call it again.
 func (s *Store) RevokeOwner(ctx context.Context, name, owner string) (ended int, err error) {
 	if s.options.Backend == nil {
 		return 0, s.newGeneration(ctx, name, owner)
 	}
-	owned, err := s.owned(ctx, name, owner)
+	owned, err := s.indexEntries(ctx, name, owner)
 	if err != nil {
 		return 0, err
 	}
-	return s.revokeAll(ctx, name, owner, owned)
+	return s.revokeEach(ctx, name, owner, owned)
 }
 
 // RevokeOthers ends all sessions of the session's owner except for this one (OWASP ASVS 5.0, 7.4.3).
@@ -121,18 +121,18 @@ func (s *Store) RevokeOthers(r *http.Request, session *sessions.Session) (ended 
 			return 0, err
 		}
 		return 0, s.change(r, session, func(v *visit) error { // this session needs a new cookie, too
-			v.others, v.intent = next, max(v.intent, wantRenew)
+			v.nextGeneration, v.intent = next, max(v.intent, wantRenew)
 			return nil
 		})
 	}
-	owned, err := s.owned(ctx, name, owner)
+	owned, err := s.indexEntries(ctx, name, owner)
 	if err == nil {
 		err = s.stillOpen(ctx, name, own) // after the list was read: what it contains is older than any end of this session
 	}
 	if err != nil {
 		return 0, err
 	}
-	return s.revokeAll(ctx, name, owner, slices.DeleteFunc(owned, func(e entry) bool { return e.ID == own.id() }))
+	return s.revokeEach(ctx, name, owner, slices.DeleteFunc(owned, func(e indexed) bool { return e.ID == own.id() }))
 }
 
 // stillOpen returns ErrConflict if the visitor's session has ended or was renewed since it was read, or if its
@@ -140,7 +140,7 @@ func (s *Store) RevokeOthers(r *http.Request, session *sessions.Session) (ended 
 func (s *Store) stillOpen(ctx context.Context, name string, own visit) error {
 	there, err := false, error(nil)
 	if own.signIn != nil {
-		there, err = s.owns(ctx, name, own.signIn.owner, own.id())
+		there, err = s.inIndex(ctx, name, own.signIn.owner, own.id())
 	} else {
 		var h held
 		h, _, err = s.read(ctx, name, own.held.id)
@@ -152,10 +152,10 @@ func (s *Store) stillOpen(ctx context.Context, name string, own visit) error {
 	return err
 }
 
-// revokeAll ends these sessions of the owner, and returns how many there were.
-func (s *Store) revokeAll(ctx context.Context, name, owner string, owned []entry) (ended int, err error) {
+// revokeEach ends these sessions of the owner, and returns how many there were.
+func (s *Store) revokeEach(ctx context.Context, name, owner string, owned []indexed) (ended int, err error) {
 	var mu sync.Mutex
-	err = atOnce(ctx, owned, func(e entry) error {
+	err = atOnce(ctx, owned, func(e indexed) error {
 		was, err := s.revoke(ctx, name, owner, e)
 		if was {
 			mu.Lock()
@@ -168,13 +168,13 @@ func (s *Store) revokeAll(ctx context.Context, name, owner string, owned []entry
 }
 
 // revoke ends one of the owner's sessions and then removes it from the index. It reports whether
-// there was one. A session that nobody has signed in to yet may be about to become the owner's, so
-// it ends as well, unless its entry is too old for that; another owner's does not end. While the end
-// mark is there, such a session cannot be saved, and afterwards it is not in the index any more, which
-// its sign-in notices.
+// there was one. It also ends a session that nobody has signed in to yet, because that sign-in may be in
+// progress: while the end mark is there, the session cannot be saved, and afterwards its sign-in finds
+// that it is no longer in the index. If the entry is too old for that, only the entry is removed. A
+// session of another owner is left alone.
 //
 // The session ends first: if this process dies in between, the index still has it.
-func (s *Store) revoke(ctx context.Context, name, owner string, e entry) (was bool, err error) {
+func (s *Store) revoke(ctx context.Context, name, owner string, e indexed) (was bool, err error) {
 	for again := true; again; {
 		start := time.Now()
 		h, reason, err := s.read(ctx, name, e.ID)
@@ -184,14 +184,14 @@ func (s *Store) revoke(ctx context.Context, name, owner string, e entry) (was bo
 		theirs := reason == "" && h.owner == owner
 		was = was || theirs
 		if !theirs && e.orphan(h, reason) {
-			return was, s.remove(ctx, name, owner, e.ID, e.Expires)
+			return was, s.removeFromIndex(ctx, name, owner, e.ID, e.Expires)
 		}
 		if h.owner == "" || h.owner == owner {
 			if err := s.end(ctx, name, e.ID); err != nil {
 				return was, err
 			}
 		}
-		if err := s.remove(ctx, name, owner, e.ID, always); err != nil {
+		if err := s.removeFromIndex(ctx, name, owner, e.ID, always); err != nil {
 			return was, err
 		}
 		again = time.Since(start) > s.options.Grace // the mark may have expired before the entry was removed
@@ -199,22 +199,22 @@ func (s *Store) revoke(ctx context.Context, name, owner string, e entry) (was bo
 	return was, nil
 }
 
-// owned returns the entries of the owner's sessions, under every secret.
-func (s *Store) owned(ctx context.Context, name, owner string) ([]entry, error) {
+// indexEntries returns the entries of the owner's sessions, under every secret.
+func (s *Store) indexEntries(ctx context.Context, name, owner string) ([]indexed, error) {
 	if s.options.Backend == nil {
 		return nil, ErrNoBackend
 	}
 	ctx, cancel := limited(ctx, loadTime)
 	defer cancel()
-	all := map[ID]entry{}
-	for _, hash := range s.keys.owner(name, owner) {
+	all := map[ID]indexed{}
+	for _, hash := range s.keys.ownerHashes(name, owner) {
 		owned, now, err := s.options.Backend.Owned(ctx, hash)
 		if err != nil {
 			return nil, unavailable(err)
 		}
 		for _, o := range owned {
 			if o.Expires.After(all[o.ID].Expires) {
-				all[o.ID] = entry{o, s.options.entryTime() - o.Expires.Sub(now)}
+				all[o.ID] = indexed{o, s.options.indexTTL() - o.Expires.Sub(now)}
 			}
 		}
 	}
@@ -225,10 +225,10 @@ func (s *Store) owned(ctx context.Context, name, owner string) ([]entry, error) 
 const workers = 8
 
 // atOnce calls f for each entry, some at once, until one returns an error or ctx ends.
-func atOnce(ctx context.Context, entries []entry, f func(entry) error) error {
+func atOnce(ctx context.Context, entries []indexed, f func(indexed) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	next := make(chan entry)
+	next := make(chan indexed)
 	var wait sync.WaitGroup
 	for range min(workers, len(entries)) {
 		wait.Add(1)
@@ -250,10 +250,4 @@ func atOnce(ctx context.Context, entries []entry, f func(entry) error) error {
 	close(next)
 	wait.Wait()
 	return context.Cause(ctx)
-}
-
-// newMark draws a mark.
-func newMark() (m mark) {
-	rand.Read(m[:])
-	return m
 }
