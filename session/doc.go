@@ -163,8 +163,9 @@
 //	          backend's clock, Unix time in milliseconds; tag 0 ends them
 //	values    in the encoding of package internal/values
 //
-// A record of Options.Revoked is not sealed: 16 bytes of a renewal mark, under the session's ID, or of a
-// generation, under an owner's hash, and 8 bytes with the milliseconds that it was stored for, big-endian.
+// A record of Options.Revoked is not sealed: 8 bytes of a number, 16 bytes of a renewal mark, under the
+// session's ID, or of a generation, under an owner's hash, and 8 bytes with the milliseconds that it was
+// stored for. Of an owner's records the one with the greatest number counts. Numbers are big-endian.
 //
 // A cookie's value is that in base64url (RFC 4648, section 5) without padding, or a token: a
 // selector of 16 bytes and a verifier of 32, both random. The session's ID is the start of the

@@ -52,11 +52,11 @@ type indexed struct {
 	age time.Duration // since it was added
 }
 
-// orphan reports whether the entry belongs to no session and is too old to belong to one
-// that is about to be saved. A record that this process cannot open may be a session.
+// orphan reports whether the entry belongs to a session that has ended, or to none and is too old to
+// belong to one that is about to be saved. A record that this process cannot open may be a session.
 func (e indexed) orphan(h held, reason Reason) bool {
 	unreadable := reason == Refused && h.record != nil
-	return !unreadable && e.age > pendingTime
+	return reason == Replaced || !unreadable && e.age > pendingTime
 }
 
 // RevokeOwned ends one of the owner's sessions, by its ID, and reports whether the owner has such a

@@ -20,6 +20,9 @@ type keeper interface {
 	// sessions also ends this one.
 	enter(ctx context.Context, v *visit) error
 
+	// admit makes room for it among the owner's sessions.
+	admit(ctx context.Context, v *visit) error
+
 	// save carries out a plan with the encoded values. It returns the session as it is stored
 	// afterwards, or the zero held if there is none. The error is errDropped if a plan that may be
 	// dropped lost a race.

@@ -24,7 +24,12 @@ type limit struct {
 
 // admit adds the session to those that the owner is allowed. If there are too many, it ends the
 // oldest or, unless the owner signs in again in the same session, returns ErrTooMany.
-func (k onServer) admit(ctx context.Context, name, owner string, id ID, again bool) error {
+func (k onServer) admit(ctx context.Context, v *visit) error {
+	if k.options.MaxPerOwner == 0 || v.refused() {
+		return nil
+	}
+	name, owner, id := v.session.Name(), v.signIn.owner, v.id()
+	again := v.held.owner == owner && v.held.id == id
 	hashes := k.keys.ownerHashes(name, owner)
 	at := ID(hashes[0]) // the record needs a name, which no session has
 	release, err := k.turn(ctx, at)
@@ -73,12 +78,6 @@ func (k onServer) loadLimit(ctx context.Context, name string, at ID) (limit, err
 	return l, nil
 }
 
-// admitted reports whether the owner's limit names the session.
-func (k onServer) admitted(ctx context.Context, name, owner string, id ID) (bool, error) {
-	l, err := k.loadLimit(ctx, name, ID(k.keys.ownerHashes(name, owner)[0]))
-	return slices.Contains(l.ids, id), err
-}
-
 // storeLimit replaces the limit by one that names the session as the newest. It reports false if
 // another request came first.
 func (k onServer) storeLimit(ctx context.Context, name string, l limit, id ID) (bool, error) {
@@ -107,12 +106,17 @@ func (k onServer) living(ctx context.Context, name, owner string, named []ID) ([
 	var alive []indexed
 	err = atOnce(ctx, owned, func(e indexed) error {
 		h, reason, err := k.read(ctx, name, e.ID)
-		if reason == "" && h.owner == owner || slices.Contains(named, e.ID) && !e.orphan(h, reason) {
+		switch theirs := reason == "" && h.owner == owner; {
+		case err != nil:
+			return err
+		case theirs || slices.Contains(named, e.ID) && !e.orphan(h, reason):
 			mu.Lock()
 			defer mu.Unlock()
 			alive = append(alive, e)
+		case e.orphan(h, reason):
+			_ = k.removeFromIndex(ctx, name, owner, e.ID, e.Expires)
 		}
-		return err
+		return nil
 	})
 	slices.SortFunc(alive, func(a, b indexed) int {
 		return cmp.Or(cmp.Compare(slices.Index(named, a.ID), slices.Index(named, b.ID)), a.Expires.Compare(b.Expires))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -27,7 +26,8 @@ type signInRequest struct {
 	noted  bool // an option says what to note
 	lasts  bool // an option says how long the session lasts
 	verify func() error
-	err    error // what is wrong with an option
+	err    error     // what is wrong with an option
+	began  time.Time // when SignIn was called
 }
 
 // Note adds a note of the application's own, which Store.Sessions returns: a browser and a
@@ -55,8 +55,8 @@ func UntilBrowserCloses() SignInOption {
 	return func(in *signInRequest) { in.transient, in.lasts = true, true }
 }
 
-// Verify makes SignIn call f last. If f returns an error, nobody is signed in, and SignIn returns that
-// error. RevokeOwner and RevokeOthers already apply to this session while f runs. So let f check that
+// Verify makes SignIn call f. If f returns an error, nobody is signed in, and SignIn returns that error.
+// RevokeOwner and RevokeOthers already apply to this session while f runs. So let f check that
 // the password has not changed since it was verified: then a change of the password, followed by
 // RevokeOthers, leaves no session that was signed in with the old one.
 func Verify(f func() error) SignInOption {
@@ -66,8 +66,8 @@ func Verify(f func() error) SignInOption {
 // SignIn records in the session who has proved to be its owner: a user's ID, for example, of at
 // most MaxOwner bytes. The session's token is replaced, as by Renew, and its lifetime begins
 // again. The values stay, unless another owner was signed in: then a new session begins, and
-// SignIn removes them. All that takes effect when the session is saved. If the same owner signs in
-// again, the note and how long the session is kept stay as they are, unless an option says otherwise.
+// SignIn removes them. All that takes effect when the session is saved, within half a minute: later,
+// saving fails with ErrConflict. If the same owner signs in again, the note and how long the session is kept stay as they are, unless an option says otherwise.
 //
 // If RevokeOwner or RevokeOthers is called after SignIn has returned, it ends this session as well, even
 // if it has not been saved yet. With a Backend, saving then fails with ErrConflict. With Options.Revoked,
@@ -78,7 +78,8 @@ func Verify(f func() error) SignInOption {
 //
 // The errors are ErrTooMany if Options.KeepOldest is set, ErrUnavailable, ErrContended, ErrTooLate, that of
 // Verify's function, and one for an argument that is out of range. After an error nobody has signed in
-// to this session. With MaxPerOwner, the oldest session may have ended all the same.
+// to this session. If it is ErrUnavailable or ErrContended, the oldest session may have ended all the
+// same, with MaxPerOwner.
 func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string, options ...SignInOption) error {
 	in := &signInRequest{lastSignIn: lastSignIn{owner: owner}}
 	for _, option := range options {
@@ -90,46 +91,48 @@ func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string,
 	if in.err != nil {
 		return in.err
 	}
-	undo := func() {}
+	in.began = time.Now()
+	var trial visit // what the visit is to be; until Verify has agreed, no response must save it
 	err := s.change(r, session, func(v *visit) error {
-		if v.err != nil {
-			return v.err
-		}
-		undo = v.recordSignIn(in)
-		return s.keeper.enter(r.Context(), v)
+		v.fresh() // for both
+		trial = *v
+		trial.recordSignIn(in)
+		return v.err
 	})
+	if err == nil {
+		err = s.keeper.enter(r.Context(), &trial)
+	}
 	if err == nil && in.verify != nil {
 		err = in.verify()
 	}
-	if err != nil {
-		_ = s.with(r, session, func(*visit) error {
-			undo()
-			return nil
-		})
+	if err == nil {
+		err = s.keeper.admit(r.Context(), &trial)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.change(r, session, func(v *visit) error {
+		if another := v.recordSignIn(in); another {
+			clear(session.Values)
+		}
+		return nil
+	})
 }
 
-// recordSignIn notes who signs in. It returns what undoes that, except for the entry in the index: another
-// request may be about to sign in to the same session. If no session is saved for it, Sessions drops the
-// entry later.
-func (v *visit) recordSignIn(in *signInRequest) (undo func()) {
-	before, values := *v, maps.Clone(v.session.Values)
+// recordSignIn notes who signs in, and reports whether another owner was signed in. The entry in the
+// index stays if nothing comes of it: another request may be about to sign in to the same session. If
+// no session is saved for it, Sessions drops the entry later.
+func (v *visit) recordSignIn(in *signInRequest) (another bool) {
 	switch {
 	case v.held.owner == in.owner && v.intent != wantEnd:
 		in.inherit(v.held.lastSignIn)
 	case v.brought == broughtLive && v.held.owner != "":
-		v.intent = wantEnd
-		clear(v.session.Values)
+		v.intent, another = wantEnd, true
 	case v.brought == broughtReplaced && v.held.verifier == (verifierHash{}): // it has ended: begin another
 		v.brought, v.held = broughtDead, held{}
 	}
 	v.signIn, v.nextGeneration, v.intent = in, mark{}, max(v.intent, wantRenew)
-	return func() {
-		next := v.next // it may be in a log by now
-		*v = before
-		v.next, v.session.Values = next, values
-	}
+	return another
 }
 
 // inherit keeps what no option says otherwise of the owner's last sign-in.
@@ -253,7 +256,7 @@ func (v *visit) continues(latest held) bool {
 // authenticated returns c as it is after the sign-in, if there is one.
 func (v *visit) withSignIn(c content) content {
 	if v.signIn != nil {
-		v.signIn.when = c.used
+		v.signIn.when, v.signIn.age = v.signIn.began, time.Since(v.signIn.began)
 		c.lastSignIn, c.lifetime, c.ends, c.since = v.signIn.lastSignIn, v.store.options.Lifetime, time.Time{}, time.Time{}
 		if c.keep > 0 {
 			c.lifetime = min(c.lifetime, c.keep)
@@ -273,17 +276,24 @@ const pendingTime = time.Minute
 // somewhat later.
 func (o Options) indexTTL() time.Duration { return o.Lifetime + expiryMargin }
 
-// enter adds the session to its owner's, and first ends the owner's oldest if there are too many.
+// enter adds the session to its owner's.
 func (k onServer) enter(ctx context.Context, v *visit) error {
-	if v.brought == broughtReplaced && v.signing() != again {
-		return nil // saving will be refused
+	if v.refused() {
+		return nil
 	}
-	name, owner := v.session.Name(), v.signIn.owner
-	if err := k.addToIndex(ctx, name, owner, v.id()); err != nil || k.options.MaxPerOwner == 0 {
-		return err
-	}
-	return k.admit(ctx, name, owner, v.id(), v.held.owner == owner && v.held.id == v.id())
+	return k.addToIndex(ctx, v.session.Name(), v.signIn.owner, v.id())
 }
+
+// refused reports whether saving the sign-in will be refused: the request's token was replaced, and by
+// somebody else.
+func (v *visit) refused() bool { return v.brought == broughtReplaced && v.signing() != again }
+
+// saveTime is how long after SignIn the session can be saved. Later, the index and the limit may have
+// taken its entry for one without a session.
+const saveTime = pendingTime / 2
+
+// late reports whether too much time has passed since SignIn.
+func (in *signInRequest) late() bool { return in != nil && time.Since(in.began) > saveTime }
 
 // addToIndex adds the session to its owner's, under each secret, so that a process that does not have the
 // newest secret yet finds it.
@@ -337,9 +347,6 @@ func (s *Store) dropFromIndex(ctx context.Context, name, owner string, id ID) {
 // somebody has, it ends this one. Its cookie has not been sent yet.
 func (k onServer) confirm(ctx context.Context, name string, h held) error {
 	there, err := k.inIndex(ctx, name, h.owner, h.id)
-	if there && err == nil && k.options.MaxPerOwner > 0 {
-		there, err = k.admitted(ctx, name, h.owner, h.id)
-	}
 	if there && err == nil {
 		return nil
 	}

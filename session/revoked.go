@@ -29,25 +29,38 @@ func newMark() (m mark) {
 	return m
 }
 
-func encodeMark(m mark, ttl time.Duration) []byte {
-	return binary.BigEndian.AppendUint64(m[:], uint64(ttl.Milliseconds()))
+// A stamp is a mark in a record. Of two stamps for an owner, the one with the greater number counts.
+type stamp struct {
+	number uint64 // 0 for a session
+	mark
 }
 
-// loadMark returns the mark that cookies must contain, how long ago it was stored, and its record. The
-// record is nil if there is none.
-func (s *Store) loadMark(ctx context.Context, id ID) (m mark, age time.Duration, record []byte, err error) {
+// less reports whether t counts rather than s.
+func (s stamp) less(t stamp) bool {
+	return s.number < t.number || s.number == t.number && bytes.Compare(s.mark[:], t.mark[:]) < 0
+}
+
+// encode returns the record, which is stored for ttl.
+func (s stamp) encode(ttl time.Duration) []byte {
+	b := append(binary.BigEndian.AppendUint64(nil, s.number), s.mark[:]...)
+	return binary.BigEndian.AppendUint64(b, uint64(ttl.Milliseconds()))
+}
+
+// loadStamp returns what is stored, how long ago it was, and its record, which is nil if there is none.
+func (s *Store) loadStamp(ctx context.Context, id ID) (t stamp, age time.Duration, record []byte, err error) {
 	ctx, cancel := limited(ctx, loadTime)
 	defer cancel()
 	record, expires, now, err := s.options.Revoked.Load(ctx, id)
 	if err != nil {
-		return m, 0, nil, unavailable(err)
+		return t, 0, nil, unavailable(err)
 	}
-	if len(record) == len(m)+8 {
-		ttl := time.Duration(binary.BigEndian.Uint64(record[len(m):])) * time.Millisecond
+	if len(record) == len(t.encode(0)) {
+		t.number = binary.BigEndian.Uint64(record)
+		copy(t.mark[:], record[8:])
+		ttl := time.Duration(binary.BigEndian.Uint64(record[8+len(t.mark):])) * time.Millisecond
 		age = ttl - expires.Sub(now)
 	}
-	copy(m[:], record)
-	return m, age, record, nil
+	return t, age, record, nil
 }
 
 // ended is the renewal mark of a session that has ended. No cookie contains it.
@@ -58,47 +71,56 @@ func (o Options) markTime() time.Duration { return o.Lifetime + expiryMargin }
 
 // storeMark replaces a session's renewal mark, or reports false if another request came first.
 func (s *Store) storeMark(ctx context.Context, h held, next mark) (record []byte, ok bool, err error) {
-	record = encodeMark(next, s.options.markTime())
+	record = stamp{mark: next}.encode(s.options.markTime())
 	ok, err = s.swap(ctx, h.id, h.record, record, s.options.markTime())
 	return record, ok, err
 }
 
-// A generation is the mark that an owner's cookies must contain, in the record that was stored last.
-// Every secret has its own; while secrets are exchanged, processes store different ones.
+// A generation is the stamp whose mark an owner's cookies must contain. There is a record of it under
+// each secret. While secrets are exchanged, processes that have different ones store different stamps.
 type generation struct {
-	mark
-	index   int      // which secret's hash it is under
-	records [][]byte // under each
-	ages    []time.Duration
+	stamp
+	exists  bool
+	age     time.Duration
+	stamps  []stamp  // under each secret
+	records [][]byte // nil: there is none
 }
 
-// exists reports whether cookies must contain the mark.
-func (g generation) exists() bool { return g.records[g.index] != nil }
-
 func (s *Store) loadGeneration(ctx context.Context, name, owner string) (g generation, err error) {
-	for i, hash := range s.keys.ownerHashes(name, owner) {
-		m, age, record, err := s.loadMark(ctx, ID(hash))
+	for _, hash := range s.keys.ownerHashes(name, owner) {
+		t, age, record, err := s.loadStamp(ctx, ID(hash))
 		if err != nil {
 			return g, err
 		}
-		g.records, g.ages = append(g.records, record), append(g.ages, age)
-		if record == nil {
-			continue
-		}
-		sameTime := age == g.ages[g.index] // then every process must choose the same one
-		if !g.exists() || age < g.ages[g.index] || sameTime && bytes.Compare(m[:], g.mark[:]) > 0 {
-			g.mark, g.index = m, i
+		g.stamps, g.records = append(g.stamps, t), append(g.records, record)
+		if record != nil && (!g.exists || g.stamp.less(t)) {
+			g.stamp, g.age, g.exists = t, age, true
 		}
 	}
 	return g, nil
 }
 
-// spread stores the generation under each secret, so that it stays when a secret goes. If another
-// one was stored meanwhile, spread leaves that alone.
+// raise makes sure that what is stored is t, or what counts rather than t.
+func (s *Store) raise(ctx context.Context, id ID, t stamp) error {
+	for range maxTries {
+		there, _, record, err := s.loadStamp(ctx, id)
+		if err != nil || record != nil && !there.less(t) {
+			return err
+		}
+		ok, err := s.swap(ctx, id, record, t.encode(s.options.markTime()), s.options.markTime())
+		if _, lost := err.(lostReply); ok || err != nil && !lost {
+			return err
+		}
+	}
+	return ErrContended
+}
+
+// spread stores the generation under the secrets that have an older one, so that it stays when the
+// others go.
 func (s *Store) spread(ctx context.Context, name, owner string, g generation) error {
 	for i, hash := range s.keys.ownerHashes(name, owner) {
-		if record := g.records[g.index]; !bytes.Equal(g.records[i], record) {
-			if _, err := s.swap(ctx, ID(hash), g.records[i], record, s.options.markTime()-g.ages[g.index]); err != nil {
+		if g.stamps[i] != g.stamp {
+			if err := s.raise(ctx, ID(hash), g.stamp); err != nil {
 				return err
 			}
 		}
@@ -106,22 +128,22 @@ func (s *Store) spread(ctx context.Context, name, owner string, g generation) er
 	return nil
 }
 
-// newGeneration ends all sessions of an owner.
+// newGeneration ends all sessions of an owner. It counts rather than what replaceGeneration stores at the
+// same time.
 func (s *Store) newGeneration(ctx context.Context, name, owner string) error {
 	if s.options.Revoked == nil {
 		return ErrNoBackend
 	}
-	record := encodeMark(newMark(), s.options.markTime())
-	for _, hash := range s.keys.ownerHashes(name, owner) {
-		if err := s.put(ctx, ID(hash), record, s.options.markTime()); err != nil {
-			return err
-		}
+	g, err := s.loadGeneration(ctx, name, owner)
+	if err != nil {
+		return err
 	}
-	return nil
+	g.stamp = stamp{g.number + 2, newMark()}
+	return s.spread(ctx, name, owner, g)
 }
 
 // replaceGeneration ends all sessions of an owner and returns the mark for the session that stays. The
-// error is ErrConflict if that one has ended.
+// error is ErrConflict if that one has ended or was renewed; then nothing is stored.
 func (s *Store) replaceGeneration(ctx context.Context, name string, own visit) (next mark, err error) {
 	if s.options.Revoked == nil {
 		return next, ErrNoBackend
@@ -134,18 +156,21 @@ func (s *Store) replaceGeneration(ctx context.Context, name string, own visit) (
 		has = own.nextGeneration
 	}
 	g, err := s.loadGeneration(ctx, name, owner)
-	if err != nil || g.exists() && g.mark != has {
+	if err != nil || g.exists && g.mark != has {
 		return next, cmp.Or(err, ErrConflict)
 	}
-	next = newMark()
-	record := encodeMark(next, s.options.markTime())
-	for i, hash := range s.keys.ownerHashes(name, owner) {
-		ok, err := s.swap(ctx, ID(hash), g.records[i], record, s.options.markTime())
-		if err != nil || !ok {
+	if own.brought == broughtLive {
+		if t, _, record, err := s.loadStamp(ctx, own.held.id); err != nil || record != nil && t.mark != own.held.renewal {
 			return next, cmp.Or(err, ErrConflict)
 		}
 	}
-	return next, nil
+	g.stamp = stamp{g.number + 1, newMark()}
+	first := ID(s.keys.ownerHashes(name, owner)[0])
+	ok, err := s.swap(ctx, first, g.records[0], g.encode(s.options.markTime()), s.options.markTime())
+	if err != nil || !ok {
+		return next, cmp.Or(err, ErrConflict)
+	}
+	return g.mark, s.spread(ctx, name, owner, g)
 }
 
 // revokeCookie ends the session in a cookie, whatever its renewal mark.
@@ -153,18 +178,18 @@ func (s *Store) revokeCookie(ctx context.Context, id ID) (bool, error) {
 	if s.options.Revoked == nil {
 		return false, ErrNoBackend
 	}
-	return true, s.put(ctx, id, encodeMark(ended, s.options.markTime()), s.options.markTime())
+	return true, s.put(ctx, id, stamp{mark: ended}.encode(s.options.markTime()), s.options.markTime())
 }
 
 // checkRevoked returns h, or the reason why a cookie with h does not open. While secrets are exchanged,
 // it also copies the owner's generation to the other secret.
 func (k inCookie) checkRevoked(ctx context.Context, name string, h held) (held, Reason, error) {
-	renewal, age, record, err := k.loadMark(ctx, h.id)
+	t, age, record, err := k.loadStamp(ctx, h.id)
 	if err != nil {
 		return held{}, "", err
 	}
-	if record != nil && renewal != h.renewal {
-		return k.replaced(h, age)
+	if record != nil && t.mark != h.renewal {
+		return k.replaced(h, age, t.mark == ended)
 	}
 	h.record = record
 	if h.owner == "" {
@@ -174,18 +199,19 @@ func (k inCookie) checkRevoked(ctx context.Context, name string, h held) (held, 
 	switch {
 	case err != nil:
 		return held{}, "", err
-	case g.exists() && g.mark != h.generation:
-		return k.replaced(h, g.ages[g.index])
-	case g.exists():
+	case g.exists && g.mark != h.generation:
+		return k.replaced(h, g.age, true)
+	case g.exists:
 		err = k.spread(ctx, name, h.owner, g)
 	}
 	return h, "", err
 }
 
-// replaced returns the result for a cookie whose mark was replaced that long ago.
-func (k inCookie) replaced(h held, age time.Duration) (held, Reason, error) {
+// replaced returns the result for a cookie whose mark was replaced that long ago, because the session was
+// renewed or is over.
+func (k inCookie) replaced(h held, age time.Duration, over bool) (held, Reason, error) {
 	if left := k.options.Grace - age; left > 0 {
-		return held{content: content{id: h.id, grace: left}, at: h.at, value: h.value}, Replaced, nil
+		return held{content: content{id: h.id, grace: left}, at: h.at, value: h.value, over: over}, Replaced, nil
 	}
 	return held{}, Refused, nil
 }
@@ -200,10 +226,18 @@ func (k inCookie) enter(ctx context.Context, v *visit) error {
 	return err
 }
 
+// admit has nothing to do: nobody counts sessions in cookies.
+func (inCookie) admit(context.Context, *visit) error { return nil }
+
 // endCopies makes copies of the cookie that the request brought useless if the plan ends or renews the
 // session. Otherwise it checks that no other request has. The next cookie contains h.
 func (k inCookie) endCopies(ctx context.Context, v *visit, p plan, h *held) (err error) {
-	if k.options.Revoked == nil || v.brought != broughtLive {
+	switch {
+	case k.options.Revoked == nil:
+		return nil
+	case v.brought == broughtReplaced && p.end && !v.held.over:
+		return ErrConflict // this cookie cannot end the session that it was renewed to
+	case v.brought != broughtLive:
 		return nil
 	}
 	ok, reason := true, Reason("")

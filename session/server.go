@@ -125,6 +125,9 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (h
 	if err := k.check(v, p, encoded); err != nil {
 		return held{}, err
 	}
+	if v.signIn.late() {
+		return held{}, ErrConflict
+	}
 	name := v.session.Name()
 	if p.end {
 		if err := k.end(ctx, name, v.held.id); err != nil {

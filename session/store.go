@@ -25,7 +25,8 @@ const (
 	MaxValues = values.Max
 )
 
-// Options of a Store. The zero value is right for production.
+// Options of a Store. The zero value is right for production. Processes that share sessions need the same
+// options.
 type Options struct {
 	// Backend keeps the sessions on a server, where they can be revoked and may be large; the
 	// cookie then contains only a token. Default: none; the cookie contains the session.

@@ -63,6 +63,7 @@ type held struct {
 	longer bool      // it was allowed more time than the options allow now
 
 	unused time.Duration // on a server: how long ago it was last written
+	over   bool          // it has ended, rather than only this cookie, which contains it
 }
 
 // An identity is a session's ID and token. The token is in the cookie of a session on a server.

@@ -345,6 +345,25 @@ func owners(t *testing.T, b session.Backend) {
 		require.Empty(t, other.owner())
 	})
 
+	t.Run("19: nobody is signed in before Verify has agreed", func(t *testing.T) {
+		refused := errors.New("refused")
+		for what, verify := range map[string]func(w http.ResponseWriter) error{
+			"an answer": func(w http.ResponseWriter) error { http.Error(w, "wrong", http.StatusForbidden); return refused },
+			"a panic":   func(http.ResponseWriter) error { panic("verify") },
+		} {
+			v := begin(t, b, session.Options{MaxPerOwner: 1})
+			v.signIn("clark")
+			other := v.at(v)
+			other.cookie = ""
+			other.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				defer func() { _ = recover() }()
+				require.ErrorIs(t, other.store.SignIn(r, s, "clark", session.Verify(func() error { return verify(w) })), refused)
+			})
+			require.Empty(t, other.owner(), what)
+			require.Equal(t, "clark", v.owner(), "and nobody loses a place to them")
+		}
+	})
+
 	t.Run("19: a revocation that takes longer than the grace window ends a sign-in all the same", func(t *testing.T) {
 		slow := &slowly{Backend: b, removing: make(chan bool)}
 		v := begin(t, slow, session.Options{Grace: time.Second})
@@ -632,6 +651,7 @@ func limits(t *testing.T, b session.Backend) {
 		broken.confirms.Store(false)
 		require.Empty(t, v.listed("clark"))
 		require.Zero(t, count(t, v.store))
+		require.Equal(t, http.StatusOK, v.signIn("clark").StatusCode)
 	})
 
 	for _, keep := range []bool{false, true} {
@@ -759,6 +779,37 @@ func (s *slowly) RemoveOwned(ctx context.Context, owner session.OwnerHash, id se
 	return s.Backend.RemoveOwned(context.WithoutCancel(ctx), owner, id, expires)
 }
 
+// lateness is a backend that carries out changes once more, later.
+type lateness struct {
+	session.Backend
+	record  atomic.Bool
+	changes []func(session.Backend) error
+}
+
+func (l *lateness) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (bool, error) {
+	if l.record.Load() {
+		l.changes = append(l.changes, func(b session.Backend) error {
+			_, err := b.Swap(context.Background(), id, old, next, ttl)
+			return err
+		})
+	}
+	return l.Backend.Swap(ctx, id, old, next, ttl)
+}
+
+func (l *lateness) Put(ctx context.Context, id session.ID, next []byte, ttl time.Duration) error {
+	if l.record.Load() {
+		l.changes = append(l.changes, func(b session.Backend) error { return b.Put(context.Background(), id, next, ttl) })
+	}
+	return l.Backend.Put(ctx, id, next, ttl)
+}
+
+func (l *lateness) repeat(t *testing.T) {
+	require.NotEmpty(t, l.changes)
+	for _, change := range l.changes {
+		require.NoError(t, change(l.Backend))
+	}
+}
+
 // revoked tests sessions in cookies whose ends the backend remembers.
 func revoked(t *testing.T, b session.Backend) {
 	cookies := func(t *testing.T, options session.Options, secrets ...[]byte) *visitor {
@@ -854,6 +905,45 @@ func revoked(t *testing.T, b session.Backend) {
 		require.Equal(t, "clark", victim.owner())
 	})
 
+	t.Run("21: a session that was renewed or has ended ends no others", func(t *testing.T) {
+		for what, end := range map[string]func(v *visitor){
+			"renewed":         func(v *visitor) { renew(v) },
+			"signed in again": func(v *visitor) { v.signIn("clark") },
+			"ended":           func(v *visitor) { destroy(v) },
+			"revoked":         func(v *visitor) { _, _ = v.store.Revoke(t.Context(), name, v.info().ID) },
+		} {
+			thief, victim := cookies(t, session.Options{}), cookies(t, session.Options{})
+			thief.signIn("clark")
+			victim.signIn("clark")
+			var newer visitor
+			during(thief, "POST", func(o *visitor) { end(o); newer = *o }, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				_, err := thief.store.RevokeOthers(r, s)
+				require.ErrorIs(t, err, session.ErrConflict, what)
+			})
+			require.Equal(t, "clark", victim.owner(), what)
+			require.Equal(t, what == "renewed" || what == "signed in again", newer.owner() == "clark", what)
+		}
+	})
+
+	t.Run("21: a revocation that arrives late undoes no later one", func(t *testing.T) {
+		late := &lateness{Backend: b}
+		old := cookies(t, session.Options{})
+		store, err := session.New([][]byte{newSecret}, session.Options{Revoked: late})
+		require.NoError(t, err)
+		late.record.Store(true)
+		_, err = store.RevokeOwner(t.Context(), name, "clark")
+		require.NoError(t, err)
+		late.record.Store(false)
+		old.signIn("clark")
+		_, err = store.RevokeOwner(t.Context(), name, "clark")
+		require.NoError(t, err)
+		current := cookies(t, session.Options{})
+		current.signIn("clark")
+		late.repeat(t)
+		ended(t, *old)
+		require.Equal(t, "clark", current.owner())
+	})
+
 	t.Run("21: while the others end, other pages of this browser touch no cookie", func(t *testing.T) {
 		v := cookies(t, session.Options{})
 		v.signIn("clark")
@@ -875,6 +965,12 @@ func revoked(t *testing.T, b session.Backend) {
 			require.NoError(t, v.store.Destroy(r, s))
 		}
 		require.Equal(t, http.StatusConflict, during(v, "POST", func(o *visitor) { renew(o) }, ending).StatusCode)
+		v.cookie = ""
+		v.set("cart", "cape")
+		before := *v
+		renew(v)
+		require.Equal(t, http.StatusConflict, before.ask("POST", ending).StatusCode)
+		require.NotEmpty(t, v.values())
 		v.cookie = ""
 		v.set("cart", "cape")
 		require.Equal(t, http.StatusOK, during(v, "POST", func(o *visitor) { destroy(o) }, ending).StatusCode, "but not if it has ended")
