@@ -1,0 +1,240 @@
+package flask
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// decode reads Flask's tagged JSON:
+//
+//	dict       map[string]any                 " di" is a dict of one key that looks like a tag
+//	list       []any
+//	tuple      []any                          " t"
+//	str        string
+//	Markup     string                         " m"
+//	bytes      []byte                         " b"
+//	UUID       string, as uuid.UUID prints it " u"
+//	datetime   time.Time, in UTC              " d"
+//	int        int, or float64 if it is too large
+//	float      float64
+//	bool       bool
+//	None       nothing in a dict, "" in a list
+//
+// What flash() has stored becomes Buffalo's flash, and whether the session was permanent is left out.
+func decode(text []byte) (map[string]any, error) {
+	if tooDeep(text) {
+		return nil, errRefused
+	}
+	d := json.NewDecoder(bytes.NewReader(names(text)))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil || d.More() {
+		return nil, errRefused
+	}
+	v, err := untag(v)
+	if err != nil {
+		return nil, err
+	}
+	values, ok := v.(map[string]any)
+	if !ok {
+		return nil, errRefused
+	}
+	delete(values, "_permanent")
+	if flashes, ok := values["_flashes"].([]any); ok {
+		delete(values, "_flashes")
+		if flash := buffaloFlash(flashes); flash != nil {
+			values["_flash_"] = flash
+		}
+	}
+	return values, nil
+}
+
+// tooDeep reports whether lists and dicts nest too deep, before anything is built of them.
+func tooDeep(text []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > 2*maxDepth { // a tag takes one more
+				return true
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return false
+}
+
+// names replaces the numbers that Python writes by name, which JSON does not have, by dicts that
+// look like a tag.
+func names(text []byte) []byte {
+	if !bytes.ContainsAny(text, "NI") {
+		return text
+	}
+	var out []byte
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if quoted && c == '\\' && i+1 < len(text) {
+			out = append(out, c, text[i+1])
+			i++
+			continue
+		}
+		if c == '"' {
+			quoted = !quoted
+		}
+		if name := numberName(text[i:]); !quoted && name != "" {
+			out = append(out, `{" f":"`+name+`"}`...)
+			i += len(name) - 1
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func numberName(text []byte) string {
+	for _, name := range []string{"NaN", "Infinity", "-Infinity"} {
+		if bytes.HasPrefix(text, []byte(name)) {
+			return name
+		}
+	}
+	return ""
+}
+
+// untag returns v in Go's types.
+func untag(v any) (any, error) {
+	switch v := v.(type) {
+	case json.Number:
+		return number(v)
+	case nil:
+		return "", nil
+	case []any:
+		for i, item := range v {
+			item, err := untag(item)
+			if err != nil {
+				return nil, err
+			}
+			v[i] = item
+		}
+		return v, nil
+	case map[string]any:
+		if len(v) == 1 {
+			for key, item := range v {
+				if out, tagged, err := untagOne(key, item); tagged || err != nil {
+					return out, err
+				}
+			}
+		}
+		return untagDict(v)
+	}
+	return v, nil
+}
+
+func untagDict(dict map[string]any) (map[string]any, error) {
+	for key, item := range dict {
+		if item == nil {
+			delete(dict, key)
+			continue
+		}
+		item, err := untag(item)
+		if err != nil {
+			return nil, err
+		}
+		dict[key] = item
+	}
+	return dict, nil
+}
+
+// untagOne returns the value of a dict of one key, if the key is a tag.
+func untagOne(key string, item any) (v any, tagged bool, err error) {
+	text, isText := item.(string)
+	switch key {
+	case " di":
+		dict, ok := item.(map[string]any)
+		if !ok || len(dict) != 1 {
+			return nil, true, errRefused
+		}
+		for key, item := range dict {
+			name, ok := strings.CutSuffix(key, "__")
+			if !ok {
+				return nil, true, errRefused
+			}
+			v, err = untagDict(map[string]any{name: item})
+		}
+		return v, true, err
+	case " t":
+		if _, ok := item.([]any); !ok {
+			return nil, true, errRefused
+		}
+		v, err = untag(item)
+		return v, true, err
+	case " b", " m", " u", " d", " f":
+		if !isText {
+			return nil, true, errRefused
+		}
+		v, err = untagText(key, text)
+		return v, true, err
+	}
+	return nil, false, nil
+}
+
+func untagText(key, text string) (any, error) {
+	switch key {
+	case " m":
+		return text, nil
+	case " b":
+		return base64.StdEncoding.DecodeString(text)
+	case " d":
+		return http.ParseTime(text)
+	case " f":
+		return strconv.ParseFloat(text, 64)
+	}
+	if b, err := hex.DecodeString(text); err != nil || len(b) != 16 {
+		return nil, errRefused
+	}
+	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:], nil
+}
+
+// number returns an int, or a float64 for a number with a fraction or an exponent and for one that an
+// int cannot hold.
+func number(n json.Number) (any, error) {
+	if i, err := strconv.Atoi(n.String()); err == nil {
+		return i, nil
+	}
+	f, err := n.Float64()
+	if err != nil && !math.IsInf(f, 0) {
+		return nil, errRefused
+	}
+	return f, nil
+}
+
+// buffaloFlash returns what Buffalo stores for pairs of a category and a message, or nil.
+func buffaloFlash(flashes []any) []byte {
+	flash := map[string][]string{}
+	for _, pair := range flashes {
+		if pair, ok := pair.([]any); ok && len(pair) == 2 {
+			category, ok1 := pair[0].(string)
+			message, ok2 := pair[1].(string)
+			if ok1 && ok2 {
+				flash[category] = append(flash[category], message)
+			}
+		}
+	}
+	if len(flash) == 0 {
+		return nil
+	}
+	b, _ := json.Marshal(flash)
+	return b
+}

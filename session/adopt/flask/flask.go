@@ -1,0 +1,155 @@
+// Package flask reads the session cookies of Flask 1, 2 and 3. It only reads: Flask cannot read
+// sessions of this library.
+//
+// A cookie is a payload, a time and a signature, in base64url and separated by dots (itsdangerous'
+// URLSafeTimedSerializer with the salt "cookie-session"). The signature is an HMAC-SHA-1 under a key
+// derived from SECRET_KEY. Anyone who has the cookie can read it.
+package flask
+
+import (
+	"bytes"
+	"compress/zlib"
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"io"
+	"strings"
+	"time"
+)
+
+// Options of New. The zero value is Flask's own.
+type Options struct {
+	// MaxAge refuses older cookies: Flask's PERMANENT_SESSION_LIFETIME. Default: 31 days.
+	MaxAge time.Duration
+
+	// Salt is that of an application whose session interface has another one. Default:
+	// "cookie-session".
+	Salt string
+}
+
+const (
+	maxCookie  = 4096      // bytes; browsers keep no larger one
+	maxPayload = 256 << 10 // bytes, decompressed
+	maxDepth   = 30        // of lists and dicts
+)
+
+var errRefused = errors.New("flask: the cookie is not one of this application, or too old")
+
+// A Reader reads the cookies of an application.
+type Reader struct {
+	keys   [][]byte
+	maxAge time.Duration
+}
+
+// New returns a Reader that accepts cookies signed with any of the secret keys: Flask's SECRET_KEY and
+// its SECRET_KEY_FALLBACKS.
+func New(secretKeys []string, options Options) (*Reader, error) {
+	r := &Reader{maxAge: options.MaxAge}
+	if r.maxAge == 0 {
+		r.maxAge = 31 * 24 * time.Hour
+	}
+	salt := options.Salt
+	if salt == "" {
+		salt = "cookie-session"
+	}
+	for _, secret := range secretKeys {
+		if secret == "" {
+			return nil, errors.New("flask: a secret key is empty")
+		}
+		r.keys = append(r.keys, mac([]byte(secret), salt))
+	}
+	if len(r.keys) == 0 {
+		return nil, errors.New("flask: there is no secret key")
+	}
+	return r, nil
+}
+
+func mac(key []byte, text string) []byte {
+	h := hmac.New(sha1.New, key)
+	h.Write([]byte(text))
+	return h.Sum(nil)
+}
+
+var encoding = base64.RawURLEncoding.Strict()
+
+// Open returns the values in a cookie's value, and how long Flask would still accept it. The error is the
+// same whatever is wrong.
+func (r *Reader) Open(cookie string, now time.Time) (values map[string]any, left time.Duration, err error) {
+	signed, signature, ok := cutLast(cookie)
+	if len(cookie) > maxCookie || !ok || !r.signed(signed, signature) {
+		return nil, 0, errRefused
+	}
+	payload, stamp, ok := cutLast(signed)
+	at, err := parseTime(stamp)
+	if left = r.maxAge - now.Sub(at); !ok || err != nil || left <= 0 {
+		return nil, 0, errRefused
+	}
+	text, err := decompress(payload)
+	if err != nil {
+		return nil, 0, errRefused
+	}
+	if values, err = decode(text); err != nil {
+		return nil, 0, errRefused
+	}
+	return values, left, nil
+}
+
+// cutLast cuts text at its last dot.
+func cutLast(text string) (before, after string, ok bool) {
+	i := strings.LastIndexByte(text, '.')
+	if i < 0 {
+		return "", "", false
+	}
+	return text[:i], text[i+1:], true
+}
+
+// signed reports whether the signature is that of one of the keys. Every key is tried, so the time it
+// takes does not depend on which one it is.
+func (r *Reader) signed(text, signature string) bool {
+	got, err := encoding.DecodeString(signature)
+	valid := false
+	for _, key := range r.keys {
+		valid = hmac.Equal(mac(key, text), got) || valid
+	}
+	return valid && err == nil && encoding.EncodeToString(got) == signature
+}
+
+// epoch is where itsdangerous counted from before its version 1.0: the start of 2011.
+const epoch = 1293840000
+
+// parseTime reads a time in seconds: a number in as few bytes as it takes, big-endian.
+func parseTime(text string) (time.Time, error) {
+	b, err := encoding.DecodeString(text)
+	if err != nil || len(b) == 0 || len(b) > 5 {
+		return time.Time{}, errRefused
+	}
+	var seconds int64
+	for _, c := range b {
+		seconds = seconds<<8 | int64(c)
+	}
+	if seconds < epoch {
+		seconds += epoch
+	}
+	return time.Unix(seconds, 0), nil
+}
+
+// decompress returns the JSON in a payload, which starts with a dot if it is compressed.
+func decompress(payload string) ([]byte, error) {
+	compressed := strings.HasPrefix(payload, ".")
+	b, err := encoding.DecodeString(strings.TrimPrefix(payload, "."))
+	if err != nil || !compressed {
+		return b, err
+	}
+	z, err := zlib.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	text.Grow(maxPayload + bytes.MinRead)
+	_, err = io.Copy(&text, io.LimitReader(z, maxPayload+1))
+	if err == nil && text.Len() > maxPayload {
+		err = errRefused
+	}
+	return text.Bytes(), err
+}
