@@ -66,8 +66,9 @@ func Verify(f func() error) SignInOption {
 // SignIn records in the session who has proved to be its owner: a user's ID, for example, of at
 // most MaxOwner bytes. The session's token is replaced, as by Renew, and its lifetime begins
 // again. The values stay, unless another owner was signed in: then a new session begins, and
-// SignIn removes them. All that takes effect when the session is saved, within half a minute: later,
-// saving fails with ErrConflict. If the same owner signs in again, the note and how long the session is kept stay as they are, unless an option says otherwise.
+// SignIn removes them. All that takes effect when the session is saved. With a Backend, saving fails with
+// ErrConflict if that is more than half a minute later. If the same owner signs in again, the note and
+// how long the session is kept stay as they are, unless an option says otherwise.
 //
 // If RevokeOwner or RevokeOthers is called after SignIn has returned, it ends this session as well, even
 // if it has not been saved yet. With a Backend, saving then fails with ErrConflict. With Options.Revoked,
@@ -253,7 +254,7 @@ func (v *visit) continues(latest held) bool {
 	return v.signIn != nil && v.intent != wantEnd && v.signIn.owner == latest.owner
 }
 
-// authenticated returns c as it is after the sign-in, if there is one.
+// withSignIn returns c as it is after the sign-in, if there is one.
 func (v *visit) withSignIn(c content) content {
 	if v.signIn != nil {
 		v.signIn.when, v.signIn.age = v.signIn.began, time.Since(v.signIn.began)
