@@ -28,12 +28,7 @@ const growthURL = "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
 //	go test -run '^$' -bench Growth -timeout 20m .
 func BenchmarkGrowth(b *testing.B) {
 	b.Run("redis", func(b *testing.B) {
-		client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379"})
-		defer client.Close()
-		if err := client.Ping(b.Context()).Err(); err != nil {
-			b.Skip("no Redis at 127.0.0.1:6379: start one")
-		}
-		defer fillRedis(b, client, -1)
+		client := openRedis(b)
 		for _, n := range []int{1_000, 1_000_000} {
 			fillRedis(b, client, n)
 			b.Run(fmt.Sprint(n), func(b *testing.B) { page(b, redisstore.New(client, "heroes_bench:")) })
@@ -88,12 +83,7 @@ func BenchmarkPurge(b *testing.B) {
 //	go test -run '^$' -bench Owners -benchtime 3x .
 func BenchmarkOwners(b *testing.B) {
 	b.Run("redis", func(b *testing.B) {
-		client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379"})
-		defer client.Close()
-		if err := client.Ping(b.Context()).Err(); err != nil {
-			b.Skip("no Redis at 127.0.0.1:6379: start one")
-		}
-		defer fillRedis(b, client, -1)
+		client := openRedis(b)
 		fillRedis(b, client, 1_000_000)
 		owners(b, redisstore.New(client, "heroes_bench:"))
 	})
@@ -210,6 +200,19 @@ func newSQL(b *testing.B, db *sql.DB) session.Backend {
 		b.Fatal(err)
 	}
 	return backend
+}
+
+// openRedis connects to Redis, and removes what the benchmark has left in the end.
+func openRedis(b *testing.B) *redis.Client {
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379"})
+	if err := client.Ping(b.Context()).Err(); err != nil {
+		b.Skip("no Redis at 127.0.0.1:6379: start one")
+	}
+	b.Cleanup(func() {
+		fillRedis(b, client, -1)
+		client.Close()
+	})
+	return client
 }
 
 // openPostgres makes a database of its own.

@@ -51,8 +51,8 @@ type Backend interface {
 	// HasOwned reports whether the session id is among the owner's entries.
 	HasOwned(ctx context.Context, owner OwnerHash, id ID) (bool, error)
 
-	// Owned returns the owner's entries, in any order, and what time it is by the backend's clock: zero
-	// if there is no entry.
+	// Owned returns the owner's entries, in any order, and what time it is by the backend's clock. If
+	// there are no entries, the time may be zero.
 	Owned(ctx context.Context, owner OwnerHash) (owned []Owned, now time.Time, err error)
 
 	// RemoveOwned removes the session id from the owner's entries if its entry expires at that time or

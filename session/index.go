@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"sync"
@@ -250,4 +251,70 @@ func atOnce(ctx context.Context, entries []indexed, f func(indexed) error) error
 	close(next)
 	wait.Wait()
 	return context.Cause(ctx)
+}
+
+// pendingTime is how long the index keeps an entry without a session, which may be about to be
+// saved. It is much longer than a commit takes.
+const pendingTime = time.Minute
+
+// indexTTL is how long an entry stays in the index: longer than any session, whose lifetime begins
+// somewhat later.
+func (o Options) indexTTL() time.Duration { return o.Lifetime + expiryMargin }
+
+// addToIndex adds the session to its owner's, under each secret, so that a process that does not have the
+// newest secret yet finds it.
+func (s *Store) addToIndex(ctx context.Context, name, owner string, id ID) error {
+	for _, hash := range s.keys.ownerHashes(name, owner) {
+		if err := twice(ctx, func(ctx context.Context) error {
+			return s.options.Backend.AddOwned(ctx, hash, id, s.options.indexTTL())
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inIndex reports whether the session is still among its owner's.
+func (s *Store) inIndex(ctx context.Context, name, owner string, id ID) (bool, error) {
+	ctx, cancel := limited(ctx, loadTime)
+	defer cancel()
+	for _, hash := range s.keys.ownerHashes(name, owner) {
+		if there, err := s.options.Backend.HasOwned(ctx, hash, id); err != nil {
+			return false, unavailable(err)
+		} else if !there {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// always is later than any entry expires.
+var always = time.UnixMilli(math.MaxInt64)
+
+// removeFromIndex removes the session from its owner's if its entries expire at that time or earlier.
+func (s *Store) removeFromIndex(ctx context.Context, name, owner string, id ID, expires time.Time) error {
+	for _, hash := range s.keys.ownerHashes(name, owner) {
+		if err := twice(ctx, func(ctx context.Context) error { return s.options.Backend.RemoveOwned(ctx, hash, id, expires) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropFromIndex removes a session that has ended from its owner's. If that fails, the entry is found
+// later to belong to no session.
+func (s *Store) dropFromIndex(ctx context.Context, name, owner string, id ID) {
+	if owner != "" {
+		_ = s.removeFromIndex(ctx, name, owner, id, always)
+	}
+}
+
+// confirm makes sure that nobody has ended the owner's sessions while this one was saved. If
+// somebody has, it ends this one. Its cookie has not been sent yet.
+func (k onServer) confirm(ctx context.Context, name string, h held) error {
+	there, err := k.inIndex(ctx, name, h.owner, h.id)
+	if there && err == nil {
+		return nil
+	}
+	return cmp.Or(k.end(ctx, name, h.id), err, ErrConflict) // nobody will receive its cookie
 }

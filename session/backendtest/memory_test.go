@@ -401,6 +401,20 @@ func Test_20_a_sign_in_that_takes_minutes_does_not_exceed_the_limit(t *testing.T
 	})
 }
 
+func Test_19_a_sign_in_has_to_be_saved_within_half_a_minute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for long, want := range map[time.Duration]int{29 * time.Second: http.StatusOK, 31 * time.Second: http.StatusConflict} {
+			v := open(t, &Memory{}, session.Options{})
+			res := v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				require.NoError(t, v.store.SignIn(r, s, "clark"))
+				time.Sleep(long)
+			})
+			require.Equal(t, want, res.StatusCode)
+			require.Equal(t, want == http.StatusOK, v.owner() == "clark")
+		}
+	})
+}
+
 func Test_19_no_write_makes_a_sign_in_fresher_however_slow_it_is(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &slow{Backend: &Memory{}}

@@ -321,7 +321,8 @@ func owners(t *testing.T, b session.Backend) {
 		require.Equal(t, changed, err)
 		require.Equal(t, []string{id}, v.listed("clark"), "still signed in, as before")
 
-		clicked := open(t, b, session.Options{}) // twice: the browser gives the first one up
+		// The visitor clicks twice, and the browser cancels the first request.
+		clicked := open(t, b, session.Options{})
 		clicked.set("cart", "cape")
 		first, second := *clicked, *clicked
 		first.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
@@ -652,6 +653,7 @@ func limits(t *testing.T, b session.Backend) {
 		require.Empty(t, v.listed("clark"))
 		require.Zero(t, count(t, v.store))
 		require.Equal(t, http.StatusOK, v.signIn("clark").StatusCode)
+		require.Equal(t, "clark", v.owner())
 	})
 
 	for _, keep := range []bool{false, true} {
