@@ -39,6 +39,8 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unr
 		plain, _, err := s.keys.open(record, purpose(kindRecord, name, id[:]))
 		c, damaged := decodeContent(plain)
 		switch {
+		case err == nil && damaged == nil && c.other > 0 && time.Since(c.used) > c.left():
+			return nil // it has expired, but is kept because of the cookie that it was taken over from
 		case err == nil && damaged == nil:
 			return f(c.describe(len(record)))
 		case !s.keys.ours(name, id, record):
@@ -69,7 +71,8 @@ func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
 	if err != nil || reason == Refused && h.record != nil { // another application's
 		return false, err
 	}
-	if err := s.end(ctx, name, sessionID); err != nil { // also if its first save is still to come
+	h.id = sessionID
+	if err := s.end(ctx, name, h); err != nil { // also if its first save is still to come
 		return false, err
 	}
 	s.dropFromIndex(ctx, name, h.owner, sessionID)

@@ -25,6 +25,7 @@ type content struct {
 	since      time.Time     // when the owner signed in by the backend's clock; zero in the record that the sign-in wrote
 	verifier   verifierHash  // of the valid token; on a server only
 	lastSignIn               // who signed in
+	other      time.Duration // how long the cookie of another system, from which it was taken over, still counts there
 	renewal    mark          // drawn again by each renewal; only if Options.Revoked can end the cookie
 	values     string        // encoded
 }
@@ -50,6 +51,12 @@ func (c content) left() time.Duration {
 	return min(c.idle, c.lifetime)
 }
 
+// ttl returns how long a server keeps the session's record. That of a session from another system's
+// cookie stays until nobody can adopt that cookie again.
+func (c content) ttl() time.Duration {
+	return max(c.left(), c.other)
+}
+
 // after returns c as it is when d has elapsed. Durations are sealed in whole milliseconds.
 func (c content) after(d time.Duration) content {
 	if c.idle != forever {
@@ -57,6 +64,7 @@ func (c content) after(d time.Duration) content {
 	}
 	c.lifetime = (c.lifetime - d).Truncate(time.Millisecond)
 	c.grace = max(0, (c.grace - d).Truncate(time.Millisecond))
+	c.other = max(0, (c.other - d).Truncate(time.Millisecond))
 	if c.owner != "" {
 		c.age = (c.age + d + time.Millisecond - 1).Truncate(time.Millisecond)
 	}
@@ -78,6 +86,7 @@ const (
 	fieldGeneration
 	fieldKeep
 	fieldSince
+	fieldOther
 )
 
 // maxContent is more than a content needs besides its values, its owner and its note.
@@ -113,6 +122,7 @@ func (c content) encode() []byte {
 	if !c.since.IsZero() {
 		b = appendNumber(b, fieldSince, c.since.UnixMilli())
 	}
+	b = appendNumber(b, fieldOther, c.other.Milliseconds())
 	return append(append(b, fieldEnd), c.values...)
 }
 
@@ -179,6 +189,8 @@ func decodeContent(plain string) (c content, err error) {
 			c.keep = readDuration(&field)
 		case fieldSince:
 			c.since = time.UnixMilli(int64(field.Uvarint()))
+		case fieldOther:
+			c.other = readDuration(&field)
 		}
 	}
 	if c.owner != "" {

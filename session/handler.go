@@ -187,6 +187,9 @@ func (x *Exchange) strip(header http.Header) {
 		if v.cookie != "" {
 			header.Add("Set-Cookie", v.cookie)
 		}
+		for _, line := range v.removed {
+			header.Add("Set-Cookie", line)
+		}
 	}
 	header.Set("Cache-Control", "no-store")
 }

@@ -56,7 +56,7 @@ type indexed struct {
 // orphan reports whether the entry belongs to a session that has ended, or to none and is too old to
 // belong to one that is about to be saved. A record that this process cannot open may be a session.
 func (e indexed) orphan(h held, reason Reason) bool {
-	unreadable := reason == Refused && h.record != nil
+	unreadable := reason == Refused && h.record != nil && !h.over
 	return reason == Replaced || !unreadable && e.age > pendingTime
 }
 
@@ -75,7 +75,7 @@ func (s *Store) RevokeOwned(ctx context.Context, name, owner, id string) (bool, 
 	if err != nil || reason != "" || owner == "" || h.owner != owner {
 		return false, err
 	}
-	if err := s.end(ctx, name, sessionID); err != nil {
+	if err := s.end(ctx, name, h); err != nil {
 		return false, err
 	}
 	s.dropFromIndex(ctx, name, owner, sessionID)
@@ -145,7 +145,7 @@ func (s *Store) stillOpen(ctx context.Context, name string, own visit) error {
 	} else {
 		var h held
 		h, _, err = s.read(ctx, name, own.held.id)
-		there = h.verifier == own.held.verifier
+		there = h.verifier == own.held.verifier || own.adopting() && h.record == nil
 	}
 	if err == nil && !there {
 		err = ErrConflict
@@ -188,7 +188,8 @@ func (s *Store) revoke(ctx context.Context, name, owner string, e indexed) (was 
 			return was, s.removeFromIndex(ctx, name, owner, e.ID, e.Expires)
 		}
 		if h.owner == "" || h.owner == owner {
-			if err := s.end(ctx, name, e.ID); err != nil {
+			h.id = e.ID
+			if err := s.end(ctx, name, h); err != nil {
 				return was, err
 			}
 		}
@@ -316,5 +317,5 @@ func (k onServer) confirm(ctx context.Context, name string, h held) error {
 	if there && err == nil {
 		return nil
 	}
-	return cmp.Or(k.end(ctx, name, h.id), err, ErrConflict) // nobody will receive its cookie
+	return cmp.Or(k.end(ctx, name, h), err, ErrConflict) // nobody will receive its cookie
 }

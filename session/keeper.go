@@ -13,6 +13,10 @@ type keeper interface {
 	// The error is ErrUnavailable.
 	load(ctx context.Context, name, value string) (held, Reason, error)
 
+	// adopt makes h the session of these identities, which have the same ID. If it was stored before,
+	// adopt returns what was stored, or the reason why that does not open.
+	adopt(ctx context.Context, name string, h held, as []identity) (held, Reason, error)
+
 	// check reports why a plan cannot be carried out, as far as that shows without I/O.
 	check(v *visit, p plan, encoded string) error
 

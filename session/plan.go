@@ -9,7 +9,7 @@ type facts struct {
 	change  change // from the stored values, or from nothing if the session ends
 	empty   bool   // the session contains no value, and nobody is signed in
 	safe    bool   // the request is a GET or HEAD
-	due     bool   // the stored session needs to be written anyway
+	needs   step   // what needs to happen to the stored session anyway
 	signing signing
 }
 
@@ -109,8 +109,8 @@ func (f facts) planLive() plan {
 		return plan{save: renew}
 	case f.change != same:
 		return plan{save: write, drop: f.change == optional && f.safe}
-	case f.due:
-		return plan{save: touch, drop: true}
+	case f.needs != none:
+		return plan{save: f.needs, drop: true}
 	}
 	return plan{}
 }

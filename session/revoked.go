@@ -71,8 +71,9 @@ func (o Options) markTime() time.Duration { return o.Lifetime + expiryMargin }
 
 // storeMark replaces a session's renewal mark, or reports false if another request came first.
 func (s *Store) storeMark(ctx context.Context, h held, next mark) (record []byte, ok bool, err error) {
-	record = stamp{mark: next}.encode(s.options.markTime())
-	ok, err = s.swap(ctx, h.id, h.record, record, s.options.markTime())
+	ttl := max(s.options.markTime(), h.other)
+	record = stamp{mark: next}.encode(ttl)
+	ok, err = s.swap(ctx, h.id, h.record, record, ttl)
 	return record, ok, err
 }
 
@@ -178,7 +179,32 @@ func (s *Store) revokeCookie(ctx context.Context, id ID) (bool, error) {
 	if s.options.Revoked == nil {
 		return false, ErrNoBackend
 	}
-	return true, s.put(ctx, id, stamp{mark: ended}.encode(s.options.markTime()), s.options.markTime())
+	ttl := s.options.markTime()
+	if len(s.options.Adopt) > 0 { // it may have been taken over from a cookie of another system
+		ttl = max(ttl, MaxLeft)
+	}
+	return true, s.put(ctx, id, stamp{mark: ended}.encode(ttl), ttl)
+}
+
+// adopt makes h the session of these identities, unless it was renewed or has ended.
+func (k inCookie) adopt(ctx context.Context, name string, h held, as []identity) (held, Reason, error) {
+	h.id = as[0].id
+	if k.options.Revoked == nil {
+		return h, "", nil
+	}
+	t, age, record, err := k.loadStamp(ctx, h.id)
+	if err != nil {
+		return held{}, "", err
+	}
+	if record != nil {
+		return k.replaced(h, age, t.mark == ended)
+	}
+	if h.owner != "" {
+		var g generation
+		g, err = k.loadGeneration(ctx, name, h.owner)
+		h.generation = g.mark
+	}
+	return h, "", err
 }
 
 // checkRevoked returns h, or the reason why a cookie with h does not open. While secrets are exchanged,

@@ -12,7 +12,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode"
+
+	"heroes/session/internal/values"
 
 	"golang.org/x/crypto/chacha20poly1305"
 	"golang.org/x/crypto/hkdf"
@@ -93,6 +96,7 @@ type keyring []keys
 type keys struct {
 	cipher.AEAD        // seals
 	owners      []byte // hashes the owners of sessions
+	adopted     []byte // derives the tokens of sessions that were taken over
 }
 
 func newKeyring(secrets [][]byte) (keyring, error) {
@@ -103,11 +107,12 @@ func newKeyring(secrets [][]byte) (keyring, error) {
 	for i, secret := range secrets {
 		key, err1 := derive(secret, "session v1 XChaCha20-Poly1305")
 		owners, err2 := derive(secret, "session v1 owner")
-		aead, err3 := chacha20poly1305.NewX(key)
-		if err := cmp.Or(err1, err2, err3); err != nil {
+		adopted, err3 := derive(secret, "session v1 adopt")
+		aead, err4 := chacha20poly1305.NewX(key)
+		if err := cmp.Or(err1, err2, err3, err4); err != nil {
 			return nil, fmt.Errorf("session: deriving the keys: %w", err)
 		}
-		ring[i] = keys{aead, owners}
+		ring[i] = keys{aead, owners, adopted}
 	}
 	return ring, nil
 }
@@ -153,13 +158,15 @@ func (k keyring) open(box, data []byte) (plain string, secret int, err error) {
 // ended session leaves behind, or what counts an owner's sessions.
 func (k keyring) ours(name string, id ID, record []byte) bool {
 	_, _, notLimit := k.open(record, purpose(kindLimit, name, id[:]))
-	return notLimit == nil || k.ended(name, id, record)
+	_, ended := k.ended(name, id, record)
+	return notLimit == nil || ended
 }
 
-// ended reports whether a record is what an ended session leaves behind.
-func (k keyring) ended(name string, id ID, record []byte) bool {
-	_, _, err := k.open(record, purpose(kindEnd, name, id[:]))
-	return err == nil
+// ended reports whether a record is what an ended session leaves behind, and how much longer than
+// Options.Grace it is stored.
+func (k keyring) ended(name string, id ID, record []byte) (longer time.Duration, ended bool) {
+	plain, _, err := k.open(record, purpose(kindEnd, name, id[:]))
+	return readDuration(&values.Reader{Rest: plain}), err == nil
 }
 
 // ownerHashes returns the hashes of an owner, under each secret.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/subtle"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -54,19 +55,36 @@ func (k onServer) load(ctx context.Context, name, value string) (held, Reason, e
 	if err != nil || len(token) != selectorSize+verifierSize {
 		return held{}, Refused, nil
 	}
-	as := identityOf(token)
-	h, reason, err := k.read(ctx, name, as.id)
-	h.value = value
+	return k.match(ctx, name, identityOf(token))
+}
+
+// match reads the session of these identities, which have the same ID.
+func (k onServer) match(ctx context.Context, name string, as ...identity) (held, Reason, error) {
+	h, reason, err := k.read(ctx, name, as[0].id)
+	h.value = as[0].token
 	if err != nil || reason != "" {
 		return h, reason, err
 	}
-	if subtle.ConstantTimeCompare(h.verifier[:], as.verifier[:]) == 0 {
-		if h.grace <= 0 {
-			return held{}, Refused, nil
+	for _, a := range as {
+		if subtle.ConstantTimeCompare(h.verifier[:], a.verifier[:]) == 1 {
+			h.value = a.token
+			return h, "", nil
 		}
-		h.values = "" // out of reach for this token
-		return h, Replaced, nil
 	}
+	if h.grace <= 0 {
+		return held{record: h.record}, Refused, nil
+	}
+	h.values = "" // out of reach for this token
+	return h, Replaced, nil
+}
+
+// adopt makes h the session of these identities, unless one was stored before.
+func (k onServer) adopt(ctx context.Context, name string, h held, as []identity) (held, Reason, error) {
+	there, reason, err := k.match(ctx, name, as...)
+	if err != nil || reason == "" || there.record != nil {
+		return there, reason, err
+	}
+	h.id, h.verifier, h.value = as[0].id, as[0].verifier, as[0].token
 	return h, "", nil
 }
 
@@ -91,16 +109,13 @@ func (s *Store) read(ctx context.Context, name string, id ID) (held, Reason, err
 func (s *Store) openRecord(name string, id ID, record []byte, expires, now time.Time) (held, Reason) {
 	plain, secret, err := s.keys.open(record, purpose(kindRecord, name, id[:]))
 	if err != nil {
-		if s.keys.ended(name, id, record) {
-			return held{content: content{id: id, grace: expires.Sub(now)}, record: record}, Replaced
-		}
-		return held{record: record}, Refused
+		return s.openEndMark(name, id, record, expires, now)
 	}
 	c, err := decodeContent(plain)
 	if err != nil {
 		return held{record: record}, Refused
 	}
-	written := expires.Add(-c.left())
+	written := expires.Add(-c.ttl())
 	if c.ends.IsZero() {
 		c.ends = written.Add(c.lifetime)
 	}
@@ -117,6 +132,19 @@ func (s *Store) openRecord(name string, id ID, record []byte, expires, now time.
 	return h, h.reason()
 }
 
+// openEndMark opens a record that contains no session.
+func (s *Store) openEndMark(name string, id ID, record []byte, expires, now time.Time) (held, Reason) {
+	longer, ended := s.keys.ended(name, id, record)
+	if !ended {
+		return held{record: record}, Refused
+	}
+	h := held{content: content{id: id, other: expires.Sub(now)}, record: record, over: true}
+	if h.grace = h.other - longer; h.grace > 0 {
+		return h, Replaced
+	}
+	return h, Refused
+}
+
 func (k onServer) check(v *visit, _ plan, _ string) error {
 	return checkCookie(v.newCookie(held{}))
 }
@@ -130,7 +158,7 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (h
 	}
 	name := v.session.Name()
 	if p.end {
-		if err := k.end(ctx, name, v.held.id); err != nil {
+		if err := k.end(ctx, name, v.held); err != nil {
 			return held{}, err
 		}
 		k.dropFromIndex(ctx, name, v.held.owner, v.held.id)
@@ -143,7 +171,7 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (h
 	default:
 		h, err = k.update(ctx, v, p, encoded)
 	}
-	if err == nil && v.signIn != nil {
+	if err == nil && (v.signIn != nil || v.adopting() && h.owner != "") {
 		err = k.confirm(ctx, name, h)
 	}
 	if err != nil && p.end {
@@ -162,7 +190,7 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) 
 
 	step, cancel := limited(ctx, commitTime)
 	defer cancel()
-	created, err := k.options.Backend.Swap(step, h.id, nil, h.record, h.left())
+	created, err := k.options.Backend.Swap(step, h.id, nil, h.record, h.ttl())
 	if err != nil {
 		there, _, _, lost := k.options.Backend.Load(step, h.id)
 		if created = bytes.Equal(there, h.record); !created || lost != nil {
@@ -215,6 +243,14 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded s
 		if err != nil {
 			return held{}, err
 		}
+		for _, d := range v.derived { // a process whose newest secret is another one has stored it
+			if latest.verifier == d.verifier {
+				if as.verifier == v.held.verifier { // no renewal
+					as = d
+				}
+				v.held.verifier = d.verifier
+			}
+		}
 		same := latest.verifier == v.held.verifier || latest.verifier == as.verifier
 		if reason != "" || !same && !v.continues(latest) {
 			return held{}, cmp.Or(lost, ErrConflict)
@@ -247,16 +283,17 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 		}
 	}
 	if h.values == "" && h.owner == "" {
-		ok, err := k.swap(ctx, h.id, latest.record, k.endMark(v.session.Name(), h.id), k.options.Grace)
+		mark, ttl := k.endMark(v.session.Name(), h)
+		ok, err := k.swap(ctx, h.id, latest.record, mark, ttl)
 		return held{}, ok, err
 	}
-	if latest.secret > 0 && latest.owner != "" { // before it is sealed under the newest secret
+	if v.adopting() && h.owner != "" || latest.secret > 0 && latest.owner != "" { // before it is sealed under the newest secret
 		if err := k.addToIndex(ctx, v.session.Name(), h.owner, h.id); err != nil {
 			return held{}, false, err
 		}
 	}
 	k.seal(v.session.Name(), &h)
-	ok, err := k.swap(ctx, h.id, latest.record, h.record, h.left())
+	ok, err := k.swap(ctx, h.id, latest.record, h.record, h.ttl())
 	return h, ok, err
 }
 
@@ -325,11 +362,16 @@ func (s *Store) put(ctx context.Context, id ID, next []byte, ttl time.Duration) 
 
 // end puts an end mark in the session's place, regardless of concurrent changes. It can be
 // repeated: no ID is ever used again.
-func (s *Store) end(ctx context.Context, name string, id ID) error {
-	return s.put(ctx, id, s.endMark(name, id), s.options.Grace)
+func (s *Store) end(ctx context.Context, name string, h held) error {
+	mark, ttl := s.endMark(name, h)
+	return s.put(ctx, h.id, mark, ttl)
 }
 
-// endMark returns the record that stands for a session that has ended. It contains nothing.
-func (s *Store) endMark(name string, id ID) []byte {
-	return s.keys.seal(nil, purpose(kindEnd, name, id[:]))
+// endMark returns the record that stands for a session that has ended, and how long it is stored: for
+// Options.Grace or, if the session was taken over from another system's cookie, until nobody can adopt
+// that cookie again. It contains only how much longer than Grace that is.
+func (s *Store) endMark(name string, h held) (record []byte, ttl time.Duration) {
+	ttl = max(s.options.Grace, h.other)
+	plain := binary.AppendUvarint(nil, uint64((ttl - s.options.Grace).Milliseconds()))
+	return s.keys.seal(plain, purpose(kindEnd, name, h.id[:])), ttl
 }

@@ -65,6 +65,10 @@ type Options struct {
 	// A session whose cookie never reached a browser counts until it expires or is revoked.
 	KeepOldest bool
 
+	// Adopt lists other systems whose sessions this Store takes over, the preferred one first: see
+	// Source. Default: none.
+	Adopt []Source
+
 	// Path and Domain are the cookie's. Default: "/", and no Domain, so that only the host that
 	// set the cookie receives it. A cookie whose name starts with "__Host-" needs both defaults.
 	Path, Domain string
@@ -115,6 +119,9 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 		return nil, err
 	}
 	o.Path = cmp.Or(o.Path, "/")
+	if err := o.checkAdopt(); err != nil {
+		return nil, err
+	}
 	o.SameSite = cmp.Or(o.SameSite, http.SameSiteLaxMode)
 	if o.OnEvent == nil {
 		o.OnEvent = logFaults

@@ -28,6 +28,10 @@ type visit struct {
 	nextGeneration mark           // the generation of the owner's sessions after the others were ended; zero: they were not
 	next           identity       // of the session that a save would begin
 	saved          string         // the encoded values that the response reflects
+	derived        []identity     // of a session that was taken over from another system and is not stored yet
+	owed           bool           // the browser needs the cookie of a session that was taken over
+	others         []*Source      // whose cookies the response is to remove
+	removed        []string       // the Set-Cookie lines that remove them
 	settled        bool           // it was committed
 	cookie         string         // the Set-Cookie line in the response, or ""
 	err            error          // why the session could not be loaded
@@ -116,32 +120,42 @@ func (v *visit) use(session *sessions.Session) {
 // maxCookies bounds the work that one request can ask for.
 const maxCookies = 4
 
-// load opens the first cookie of the session's name that leads to a session, so that one
-// planted by another path or host of the domain (RFC 6265, section 8.6) cannot shut out the
-// visitor's own.
+// load finds the visitor's session: the one that the request's cookie leads to, or one of another
+// system.
 func (v *visit) load(r *http.Request) {
+	reason, err := v.openFirst(r)
+	if err == nil && v.brought != broughtReplaced && len(v.store.options.Adopt) > 0 {
+		reason, err = v.adopt(r, reason)
+	}
+	switch {
+	case err != nil:
+		v.brought, v.err = broughtUnknown, err
+		v.emit(r.Context(), Event{Kind: Unreachable, Err: err})
+	case reason != "":
+		v.emit(r.Context(), Event{Kind: Rejected, Reason: reason})
+	}
+}
+
+// openFirst opens the first cookie of the session's name that leads to a session, so that one
+// planted by another path or host of the domain (RFC 6265, section 8.6) cannot shut out the
+// visitor's own. It returns why none does.
+func (v *visit) openFirst(r *http.Request) (reason Reason, err error) {
 	name := v.session.Name()
 	if !sent(r, name) {
-		return
+		return "", nil
 	}
-	v.brought = broughtDead
-	reason := Refused
+	v.brought, reason = broughtDead, Refused
 	cookies := r.CookiesNamed(name)
 	for _, c := range cookies[:min(len(cookies), maxCookies)] {
 		why, err := v.open(r.Context(), c)
-		if err != nil {
-			v.brought, v.err = broughtUnknown, err
-			v.emit(r.Context(), Event{Kind: Unreachable, Err: err})
-			return
-		}
-		if why == "" {
-			return
+		if err != nil || why == "" {
+			return "", err
 		}
 		if why == Replaced || reason == Refused {
 			reason = why
 		}
 	}
-	v.emit(r.Context(), Event{Kind: Rejected, Reason: reason})
+	return reason, nil
 }
 
 // open reads the session that a cookie leads to, or returns why the cookie leads to none.
@@ -156,13 +170,20 @@ func (v *visit) open(ctx context.Context, c *http.Cookie) (Reason, error) {
 	if err != nil || reason != "" {
 		return reason, err
 	}
-	decoded, err := values.Decode(h.values)
-	if err != nil {
+	if v.opened(h) != nil {
 		return Refused, nil
 	}
-	v.brought, v.held, v.saved = broughtLive, h, h.values
-	v.session.Values, v.session.IsNew = decoded, false
 	return "", nil
+}
+
+// opened makes h the visitor's session.
+func (v *visit) opened(h held) error {
+	decoded, err := values.Decode(h.values)
+	if err == nil {
+		v.brought, v.held, v.saved = broughtLive, h, h.values
+		v.session.Values, v.session.IsNew = decoded, false
+	}
+	return err
 }
 
 // sent reports whether the request has a cookie of that name in any shape. Even one that
@@ -203,7 +224,12 @@ func (v *visit) encoded() (string, error) {
 	if values.Same(v.saved, v.session.Values) { // nearly always
 		return v.saved, nil
 	}
-	b, err := values.Encode(make([]byte, 0, 256), v.session.Values)
+	return encodeValues(v.session.Values)
+}
+
+// encodeValues returns the encoding of a session's values.
+func encodeValues(all map[any]any) (string, error) {
+	b, err := values.Encode(make([]byte, 0, 256), all)
 	var t *values.TypeError
 	if errors.As(err, &t) {
 		return "", &TypeError{Key: t.Key, Type: t.Type}
@@ -226,14 +252,13 @@ func (v *visit) pending() bool {
 	return v.intent != wantKeep || !values.Same(v.saved, v.session.Values)
 }
 
-// plan returns what the request does to the stored session, and the encoded values to store. A
-// late response extends no idle timeout.
+// plan returns what the request does to the stored session, and the encoded values to store.
 func (v *visit) plan(safe, late bool) (plan, string, error) {
 	encoded, err := v.encoded()
 	if err != nil {
 		return plan{}, "", err
 	}
-	f := facts{brought: v.brought, intent: v.intent, safe: safe, due: !late && v.due(),
+	f := facts{brought: v.brought, intent: v.intent, safe: safe, needs: v.needs(late),
 		empty: encoded == "" && v.owner() == "", signing: v.signing()}
 	base := v.held.values
 	if v.gone() {
@@ -253,7 +278,20 @@ func (v *visit) plan(safe, late bool) (plan, string, error) {
 // touchEvery is how exactly the server knows when a session was last used.
 const touchEvery = time.Hour
 
-// due reports whether the session needs to be stored although nothing in it changed: half of its
+// needs returns what the session needs although nothing in it changed. A late response stores nothing.
+func (v *visit) needs(late bool) step {
+	switch {
+	case late:
+		return none
+	case v.adopting():
+		return write
+	case v.due():
+		return touch
+	}
+	return none
+}
+
+// due reports whether the session needs to be stored again: half of its
 // idle timeout has passed, an older secret sealed it, or the timeouts in the options have changed. On a
 // server it is also stored once it has not been written for an hour, so that LastUse is exact to an
 // hour. That sets no cookie.
@@ -282,6 +320,7 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	switch {
 	case p == (plan{}) && refused == nil:
 		v.saved = encoded
+		v.handOver(header)
 		v.settle()
 		return nil
 	case p == (plan{}):
@@ -289,13 +328,17 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	case late: // save nothing; the response says that it failed
 		return ctx.Err()
 	}
-	before := v.held
+	before, adopting := v.held, v.adopting()
 	if err := v.carryOut(ctx, p, encoded); err != nil {
 		return err
 	}
 	if v.held.value != before.value || p.remove {
 		v.writeCookie(header, v.newCookie(v.held))
 	}
+	if adopting && !v.adopting() {
+		v.emit(ctx, Event{Kind: Adopted})
+	}
+	v.handOver(header)
 	v.announce(ctx, p, before)
 	v.settle()
 	return refused
@@ -316,7 +359,7 @@ func (v *visit) carryOut(ctx context.Context, p plan, encoded string) error {
 	if err == errDropped || p.save == none && v.brought == broughtReplaced {
 		return nil
 	}
-	v.held, v.next, v.brought = h, identity{}, broughtLive
+	v.held, v.next, v.brought, v.derived = h, identity{}, broughtLive, nil
 	if h.id == (ID{}) {
 		v.brought = broughtNothing
 		return nil
