@@ -185,23 +185,21 @@ func (s *Store) newAdopted(found Contents) (h held, err error) {
 // adopting reports whether the session was taken over and is not stored yet.
 func (v *visit) adopting() bool { return v.derived != nil }
 
-// handOver sets the cookie that the browser needs for a session that was taken over, and removes those
-// of other systems.
-func (v *visit) handOver(header http.Header) {
-	if v.adopting() { // and not saved: the other cookie is all that the visitor has
+// removeOthers removes the other systems' cookies, unless one of them is all that the visitor has.
+func (v *visit) removeOthers(header http.Header) {
+	if v.owed {
 		return
 	}
-	if v.owed && v.brought == broughtLive && v.cookie == "" {
-		v.writeCookie(header, v.newCookie(v.held))
-	}
 	for _, source := range v.others {
-		if source.Cookie != v.session.Name() || v.cookie == "" {
-			v.removed = append(v.removed, source.removal(v.store.options).String())
-			header.Add("Set-Cookie", v.removed[len(v.removed)-1])
-			keepPrivate(header)
+		if source.Cookie == v.session.Name() && v.cookie != "" { // the session's cookie has replaced it
+			continue
 		}
+		line := source.removal(v.store.options).String()
+		v.removed = append(v.removed, line)
+		header.Add("Set-Cookie", line)
+		keepPrivate(header)
 	}
-	v.owed, v.others = false, nil
+	v.others = nil
 }
 
 // ReadCookie makes a Store a Reader, for a move of its sessions to another Store. The session keeps its

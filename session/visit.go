@@ -29,7 +29,7 @@ type visit struct {
 	next           identity       // of the session that a save would begin
 	saved          string         // the encoded values that the response reflects
 	derived        []identity     // of a session that was taken over from another system and is not stored yet
-	owed           bool           // the browser needs the cookie of a session that was taken over
+	owed           bool           // the session was taken over, and the browser does not have its cookie yet
 	others         []*Source      // whose cookies the response is to remove
 	removed        []string       // the Set-Cookie lines that remove them
 	settled        bool           // it was committed
@@ -285,7 +285,7 @@ func (v *visit) needs(late bool) step {
 		return none
 	case v.adopting():
 		return write
-	case v.due():
+	case v.owed || v.due():
 		return touch
 	}
 	return none
@@ -320,7 +320,7 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	switch {
 	case p == (plan{}) && refused == nil:
 		v.saved = encoded
-		v.handOver(header)
+		v.removeOthers(header)
 		v.settle()
 		return nil
 	case p == (plan{}):
@@ -328,17 +328,17 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	case late: // save nothing; the response says that it failed
 		return ctx.Err()
 	}
-	before, adopting := v.held, v.adopting()
+	before, adopting, owed := v.held, v.adopting(), v.owed
 	if err := v.carryOut(ctx, p, encoded); err != nil {
 		return err
 	}
-	if v.held.value != before.value || p.remove {
+	if v.held.value != before.value || p.remove || owed && !v.owed {
 		v.writeCookie(header, v.newCookie(v.held))
 	}
 	if adopting && !v.adopting() {
 		v.emit(ctx, Event{Kind: Adopted})
 	}
-	v.handOver(header)
+	v.removeOthers(header)
 	v.announce(ctx, p, before)
 	v.settle()
 	return refused
@@ -360,6 +360,7 @@ func (v *visit) carryOut(ctx context.Context, p plan, encoded string) error {
 		return nil
 	}
 	v.held, v.next, v.brought, v.derived = h, identity{}, broughtLive, nil
+	v.owed = false
 	if h.id == (ID{}) {
 		v.brought = broughtNothing
 		return nil

@@ -29,18 +29,20 @@ func rounds() int {
 // Races tests what sessions promise to overlapping requests of two processes that share a
 // backend. The backend b may lose replies; direct is the same one and loses none.
 func Races(t *testing.T, b, direct session.Backend) {
+	options := session.Options{OnEvent: quiet, Adopt: from(readable{left: time.Hour})}
 	r := &races{
 		t:      t,
-		stores: []*session.Store{open(t, b, session.Options{OnEvent: quiet}).store, open(t, b, session.Options{OnEvent: quiet}).store},
-		direct: open(t, direct, session.Options{OnEvent: quiet}).store,
+		stores: []*session.Store{open(t, b, options).store, open(t, b, options).store},
+		direct: open(t, direct, options).store,
 		lossy:  b != direct,
 	}
 	for what, race := range map[string]func(){
-		"11: of 40 renewals at once one wins, and one session is left": r.renewals,
-		"11: an acknowledged end is one, whatever overlaps":            r.ends,
-		"13: a browser keeps every change that was acknowledged":       r.jar,
-		"11: a planted token is dead once Renew is acknowledged":       r.fixation,
-		"19: an owner's sessions are those that were not ended":        r.owners,
+		"11: of 40 renewals at once one wins, and one session is left":  r.renewals,
+		"11: an acknowledged end is one, whatever overlaps":             r.ends,
+		"13: a browser keeps every change that was acknowledged":        r.jar,
+		"11: a planted token is dead once Renew is acknowledged":        r.fixation,
+		"22: requests with another system's cookie lead to one session": r.adoptions,
+		"19: an owner's sessions are those that were not ended":         r.owners,
 	} {
 		t.Run(what, func(t *testing.T) {
 			r.t, r.answers = t, map[int]int{}

@@ -476,6 +476,7 @@ func Sessions(t *testing.T, b session.Backend) {
 	owners(t, b)
 	limits(t, b)
 	revoked(t, b)
+	adoption(t, b)
 }
 
 // crowd has 200 goroutines set and delete keys of their own in 10 sessions, at two

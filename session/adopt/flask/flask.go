@@ -9,6 +9,7 @@ package flask
 import (
 	"bytes"
 	"compress/zlib"
+	"context"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
@@ -16,6 +17,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"heroes/session"
 )
 
 // Options of New. The zero value is Flask's own.
@@ -36,7 +39,7 @@ const (
 
 var errRefused = errors.New("flask: the cookie is not one of this application, or too old")
 
-// A Reader reads the cookies of an application.
+// A Reader reads the cookies of an application. It is a session.Reader.
 type Reader struct {
 	keys   [][]byte
 	maxAge time.Duration
@@ -73,26 +76,51 @@ func mac(key []byte, text string) []byte {
 
 var encoding = base64.RawURLEncoding.Strict()
 
-// Open returns the values in a cookie's value, and how long Flask would still accept it. The error is the
-// same whatever is wrong.
-func (r *Reader) Open(cookie string, now time.Time) (values map[string]any, left time.Duration, err error) {
+// ReadCookie returns the values in a cookie, and how long Flask would still accept it. The name is not part
+// of what Flask signs. The error is the same whatever is wrong.
+func (r *Reader) ReadCookie(_ context.Context, _, value string) (session.Contents, error) {
+	values, left, err := r.open(value, time.Now())
+	if err != nil {
+		return session.Contents{}, errRefused
+	}
+	return session.Contents{Values: values, Left: left}, nil
+}
+
+func (r *Reader) open(cookie string, now time.Time) (values map[string]any, left time.Duration, err error) {
 	signed, signature, ok := cutLast(cookie)
 	if len(cookie) > maxCookie || !ok || !r.signed(signed, signature) {
 		return nil, 0, errRefused
 	}
-	payload, stamp, ok := cutLast(signed)
-	at, err := parseTime(stamp)
-	if left = r.maxAge - now.Sub(at); !ok || err != nil || left <= 0 {
-		return nil, 0, errRefused
+	values, at, err := parse(signed)
+	if left = r.maxAge - now.Sub(at); err == nil && left <= 0 {
+		err = errRefused
+	}
+	return values, left, err
+}
+
+// Peek returns the values in a cookie, and when it was set, without checking the signature: anybody can.
+func Peek(cookie string) (values map[string]any, at time.Time, err error) {
+	signed, _, ok := cutLast(cookie)
+	if len(cookie) > maxCookie || !ok {
+		return nil, at, errRefused
+	}
+	return parse(signed)
+}
+
+// parse reads what is signed of a cookie.
+func parse(signed string) (values map[string]any, at time.Time, err error) {
+	payload, stamp, _ := cutLast(signed)
+	if at, err = parseTime(stamp); err != nil {
+		return nil, at, errRefused
 	}
 	text, err := decompress(payload)
+	if err == nil {
+		values, err = decode(text)
+	}
 	if err != nil {
-		return nil, 0, errRefused
+		return nil, at, errRefused
 	}
-	if values, err = decode(text); err != nil {
-		return nil, 0, errRefused
-	}
-	return values, left, nil
+	return values, at, nil
 }
 
 // cutLast cuts text at its last dot.

@@ -59,7 +59,7 @@ func open(t *testing.T, cookie string, secrets ...string) (map[string]any, error
 	}
 	r, err := New(secrets, Options{})
 	require.NoError(t, err)
-	values, _, err := r.Open(cookie, time.Now())
+	values, _, err := r.open(cookie, time.Now())
 	return values, err
 }
 
@@ -145,14 +145,14 @@ func Test_a_cookie_that_is_not_of_the_application_is_refused(t *testing.T) {
 	}
 	other, err := New([]string{secret}, Options{Salt: "another"})
 	require.NoError(t, err)
-	_, _, err = other.Open(cookie, time.Now())
+	_, _, err = other.open(cookie, time.Now())
 	require.ErrorIs(t, err, errRefused, "another salt")
 	r, err := New([]string{secret}, Options{MaxAge: time.Hour})
 	require.NoError(t, err)
-	_, left, err := r.Open(cookie, time.Now().Add(50*time.Minute))
+	_, left, err := r.open(cookie, time.Now().Add(50*time.Minute))
 	require.NoError(t, err)
 	require.InDelta(t, 10*time.Minute, left, float64(time.Minute))
-	_, _, err = r.Open(cookie, time.Now().Add(61*time.Minute))
+	_, _, err = r.open(cookie, time.Now().Add(61*time.Minute))
 	require.ErrorIs(t, err, errRefused, "too old")
 }
 
@@ -224,7 +224,7 @@ func Test_what_Flask_keeps_of_its_own_is_translated(t *testing.T) {
 func Test_a_cookie_from_before_itsdangerous_1_counts_from_2011(t *testing.T) {
 	r, err := New([]string{secret}, Options{})
 	require.NoError(t, err)
-	_, left, err := r.Open(sign(plain(`{"a":1}`), time.Now().Add(-epoch*time.Second)), time.Now())
+	_, left, err := r.open(sign(plain(`{"a":1}`), time.Now().Add(-epoch*time.Second)), time.Now())
 	require.NoError(t, err)
 	require.InDelta(t, 31*24*time.Hour, left, float64(time.Minute))
 }
@@ -246,7 +246,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(deflated(`{"a":{" di":{" t__":{" d":"Sat, 28 Nov 2026 00:00:00 GMT"}}}}`))
 	f.Add(plain(`{"_flashes":[{" t":["a","b"]}],"x":NaN,"y":-Infinity,"z":null}`))
 	f.Fuzz(func(t *testing.T, payload string) {
-		values, _, err := r.Open(sign(payload, time.Now()), time.Now())
+		values, _, err := r.open(sign(payload, time.Now()), time.Now())
 		if (err == nil) == (values == nil) {
 			t.Fatalf("%v and %v", values, err)
 		}
