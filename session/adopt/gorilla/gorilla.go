@@ -2,8 +2,7 @@
 // sessions, so that an application can change to package session without signing anybody out. It
 // only reads.
 //
-//	codecs := securecookie.CodecsFromPairs([]byte(os.Getenv("OLD_SECRET"))) // as sessions.NewCookieStore has them
-//	reader, err := gorilla.New(codecs, gorilla.Options{})
+//	reader, err := gorilla.New([][]byte{[]byte(os.Getenv("OLD_SECRET"))}, gorilla.Options{})
 //
 // A cookie is a time, the values in gob and a signature, in base64 (gorilla/securecookie). Unless the
 // application has set a second key, anyone who has the cookie can read it.
@@ -27,7 +26,7 @@ import (
 // Options of New. The zero value is right for stock Buffalo.
 type Options struct {
 	// MaxAge refuses older cookies: the MaxAge of the other application's sessions.CookieStore.
-	// The codecs check their own as well. Default: 30 days, as in gorilla/sessions.
+	// Default: 30 days, as in gorilla/sessions.
 	MaxAge time.Duration
 
 	// Convert replaces in place what this library cannot store: keys that are not strings, and
@@ -45,22 +44,31 @@ type Reader struct {
 	convert func(map[any]any)
 }
 
-// New returns a Reader that accepts what any of the codecs does. It returns an error if there is none, or
-// if one has an empty key: then anybody can make cookies. The program must pass the types that it
-// stores to gob.Register, as the other application does.
-func New(codecs []securecookie.Codec, options Options) (*Reader, error) {
-	if len(codecs) == 0 {
-		return nil, errors.New("gorilla: there is no codec: pass those that securecookie.CodecsFromPairs returns for the application's secret")
+// New returns a Reader that accepts what was made with any of the keys: the arguments of
+// sessions.NewCookieStore, which are pairs of a key that signs and one that encrypts, or nil. It returns an
+// error if a key has a wrong length, or if one that signs is empty: then anybody can make cookies. The
+// program must pass the types that it stores to gob.Register, as the other application does.
+func New(keyPairs [][]byte, options Options) (*Reader, error) {
+	if len(keyPairs) == 0 {
+		return nil, errors.New("gorilla: there is no key: pass those that the application passes to sessions.NewCookieStore")
 	}
-	forged, err := securecookie.New([]byte{}, nil).Encode("forged", 1)
-	for i, codec := range codecs {
-		if n := 0; err != nil || codec.Decode("forged", forged, &n) == nil {
-			return nil, fmt.Errorf("gorilla: the key of codec %d of %d is empty, so anybody can make cookies for it: leave it out", i+1, len(codecs))
-		}
-	}
-	r := &Reader{codecs, options.MaxAge, options.Convert}
+	r := &Reader{maxAge: options.MaxAge, convert: options.Convert}
 	if r.maxAge == 0 {
 		r.maxAge = 30 * 24 * time.Hour
+	}
+	for i := 0; i < len(keyPairs); i += 2 {
+		if len(keyPairs[i]) == 0 {
+			return nil, fmt.Errorf("gorilla: key %d is empty, so anybody can make cookies for it: leave it out", i+1)
+		}
+		var encrypts []byte
+		if i+1 < len(keyPairs) {
+			encrypts = keyPairs[i+1]
+		}
+		codec := securecookie.New(keyPairs[i], encrypts).MaxAge(0).SetSerializer(boundedGob{})
+		if _, err := codec.Encode("probe", 1); err != nil {
+			return nil, fmt.Errorf("gorilla: keys %d and %d: %w", i+1, i+2, err)
+		}
+		r.codecs = append(r.codecs, codec)
 	}
 	return r, nil
 }
@@ -93,9 +101,37 @@ func (r *Reader) ReadCookie(_ context.Context, name, value string) (session.Cont
 func Peek(cookie string) (values map[any]any, at time.Time, err error) {
 	at, payload, err := parse(cookie)
 	if err == nil {
-		err = gob.NewDecoder(bytes.NewReader(payload)).Decode(&values)
+		err = boundedGob{}.Deserialize(payload, &values)
 	}
 	return values, at, err
+}
+
+// boundedGob is gob, in which securecookie keeps values. It refuses messages that announce more bytes
+// than there are, for which gob would allocate memory.
+type boundedGob struct{}
+
+func (boundedGob) Serialize(v any) ([]byte, error) { return securecookie.GobEncoder{}.Serialize(v) }
+
+func (boundedGob) Deserialize(b []byte, v any) error {
+	for rest := b; len(rest) > 0; {
+		size, width := uint64(rest[0]), 1
+		if rest[0] >= 0x80 { // minus the number of bytes that follow, big-endian
+			width = 1 + int(-int8(rest[0]))
+			if width > 9 || width > len(rest) {
+				return errRefused
+			}
+			size = 0
+			for _, c := range rest[1:width] {
+				size = size<<8 | uint64(c)
+			}
+		}
+		rest = rest[width:]
+		if size > uint64(len(rest)) {
+			return errRefused
+		}
+		rest = rest[size:]
+	}
+	return gob.NewDecoder(bytes.NewReader(b)).Decode(v)
 }
 
 // maxCookie is more than a cookie has, in bytes; browsers keep no larger one.
