@@ -236,7 +236,7 @@ func Test_New_needs_a_secret_key(t *testing.T) {
 	}
 }
 
-// FuzzOpen signs foreign bytes as Flask does: whatever they are, Open refuses them or returns values.
+// FuzzReadCookie signs foreign bytes as Flask does: whatever they are, ReadCookie refuses them or returns values.
 func FuzzReadCookie(f *testing.F) {
 	r, err := New([]string{secret}, Options{})
 	if err != nil {

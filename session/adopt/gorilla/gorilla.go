@@ -6,6 +6,10 @@
 //
 // A cookie is a time, the values in gob and a signature, in base64 (gorilla/securecookie). Unless the
 // application has set a second key, anyone who has the cookie can read it.
+//
+// The signature is checked before gob decodes anything. Package gob is not made for hostile bytes: if the
+// program has registered a map type, someone who knows the key can make a cookie for which gob takes all
+// memory, here as in the other application.
 package gorilla
 
 import (
@@ -76,7 +80,7 @@ func New(keyPairs [][]byte, options Options) (*Reader, error) {
 // ReadCookie returns the values in a cookie, and how long gorilla/sessions would still accept it. The
 // error is the same whatever is wrong, except that it says which key cannot be stored.
 func (r *Reader) ReadCookie(_ context.Context, name, value string) (session.Contents, error) {
-	var all map[any]any
+	all := map[any]any{} // gob would make one of any size that the cookie announces
 	at, _, err := parse(value)
 	left := r.maxAge - time.Since(at)
 	if err != nil || left <= 0 || securecookie.DecodeMulti(name, value, &all, r.codecs...) != nil {
@@ -97,9 +101,10 @@ func (r *Reader) ReadCookie(_ context.Context, name, value string) (session.Cont
 }
 
 // Peek returns what is in a cookie without a second key, and when it was set, without checking the
-// signature: anybody can.
+// signature: anybody can. It is for one's own cookies; see above for those of strangers.
 func Peek(cookie string) (values map[any]any, at time.Time, err error) {
 	at, payload, err := parse(cookie)
+	values = map[any]any{} // gob would make one of any size that the cookie announces
 	if err == nil {
 		err = boundedGob{}.Deserialize(payload, &values)
 	}

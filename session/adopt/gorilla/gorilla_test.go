@@ -25,7 +25,7 @@ const name = "_app_session"
 var key = []byte("a secret of the old application")
 
 func init() {
-	for _, v := range []any{time.Time{}, []any{}, []string{}, map[string]string{}, hero{}} {
+	for _, v := range []any{time.Time{}, []any{}, []string{}, hero{}} {
 		gob.Register(v)
 	}
 }
@@ -54,7 +54,7 @@ func Test_the_values_are_those_that_gorilla_has_stored(t *testing.T) {
 	want := map[any]any{
 		"name": "Superman", "n": 3, "n8": int8(-8), "u": uint64(1 << 63), "f": 0.5, "yes": true, "empty": "",
 		"_flash_": []byte(`{"info":["hello"]}`), "_flash": []any{"a", 1}, "when": time.Now().UTC().Truncate(time.Millisecond),
-		"list": []string{"a", "b"}, "map": map[string]string{"a": "b"},
+		"list": []string{"a", "b"},
 	}
 	for how, pairs := range map[string][][]byte{
 		"signed":    {key},
@@ -156,13 +156,12 @@ func Test_a_hostile_cookie_costs_little(t *testing.T) {
 	codec := securecookie.New(key, nil)
 	codec.SetSerializer(raw{})
 	r := newReader(t, Options{}, key)
-	deep := map[any]any{}
-	for range 25 {
-		deep = map[any]any{"a": []any{deep}}
+	var deep any = "a"
+	for range 60 {
+		deep = []any{deep}
 	}
-	gob.Register(deep)
 	var nested bytes.Buffer
-	require.NoError(t, gob.NewEncoder(&nested).Encode(deep))
+	require.NoError(t, gob.NewEncoder(&nested).Encode(map[any]any{"deep": deep}))
 	for what, payload := range map[string][]byte{
 		"a length of 2^60":  {0xf8, 0x10, 0, 0, 0, 0, 0, 0, 0},
 		"a huge message":    append([]byte{0xfc, 0x3f, 0xff, 0xff, 0xff}, make([]byte, 100)...),
