@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +37,11 @@ type Config struct {
 	RedisURL string
 	File     string // of Store "file"
 
+	OldStores   []string // whose sessions Store takes over
+	FlaskKeys   []string // SECRET_KEYs of a Flask application whose sessions are taken over, newest first
+	FlaskCookie string
+	BuffaloKeys []string // SESSION_SECRETs of a stock Buffalo application whose sessions are taken over
+
 	MetricsAddr string           // where metrics are served; empty: nowhere
 	Metrics     *metrics.Metrics // nil unless they are served
 }
@@ -56,6 +63,7 @@ func Read() (c Config, err error) {
 		c.readLogLevel(),
 		c.readMetricsAddr(),
 		c.readStore(),
+		c.readKeys(),
 		c.readSecrets(),
 		c.readTimeouts(),
 	)
@@ -155,18 +163,51 @@ func (c *Config) readMetricsAddr() error {
 }
 
 func (c *Config) readStore() error {
-	c.Store = envy.Get("SESSION_STORE", "cookie")
-	switch c.Store {
-	case "cookie", "database", "redis":
-		return nil
-	case "file":
-		if c.File = envy.Get("SESSION_FILE", ""); c.File == "" && c.Production() {
-			return errors.New("SESSION_FILE: SESSION_STORE=file keeps the sessions there: set it to a path such as /var/lib/heroes/sessions.db")
+	stores := list("SESSION_STORE", "cookie")
+	for i, store := range stores {
+		switch {
+		case !slices.Contains([]string{"cookie", "database", "redis", "file"}, store):
+			return fmt.Errorf("SESSION_STORE: %q is not a store: set it to cookie, database, redis or file", store)
+		case slices.Contains(stores[:i], store):
+			return fmt.Errorf("SESSION_STORE: it names %s twice: set it to the new store and then the old ones, such as redis,cookie", store)
 		}
-		c.File = cmp.Or(c.File, "tmp/sessions_"+c.Env+".db")
+	}
+	c.Store, c.OldStores = stores[0], stores[1:]
+	if !slices.Contains(stores, "file") {
 		return nil
 	}
-	return fmt.Errorf("SESSION_STORE: %q is not a store: set it to cookie, database, redis or file", c.Store)
+	if c.File = envy.Get("SESSION_FILE", ""); c.File == "" && c.Production() {
+		return errors.New("SESSION_FILE: SESSION_STORE=file keeps the sessions there: set it to a path such as /var/lib/heroes/sessions.db")
+	}
+	c.File = cmp.Or(c.File, "tmp/sessions_"+c.Env+".db")
+	return nil
+}
+
+// readKeys reads the secrets of other applications whose sessions are taken over.
+func (c *Config) readKeys() error {
+	c.FlaskKeys, c.FlaskCookie = list("FLASK_SECRET_KEY", ""), envy.Get("FLASK_SESSION_COOKIE", "session")
+	c.BuffaloKeys = list("BUFFALO_SESSION_SECRET", "")
+	for name, keys := range map[string][]string{"FLASK_SECRET_KEY": c.FlaskKeys, "BUFFALO_SESSION_SECRET": c.BuffaloKeys} {
+		if slices.Contains(keys, "") {
+			return fmt.Errorf("%s: a secret in the list is empty: set it to the other application's secrets, newest first and separated by commas, or unset it", name)
+		}
+	}
+	if (&http.Cookie{Name: c.FlaskCookie}).Valid() != nil {
+		return fmt.Errorf("FLASK_SESSION_COOKIE: %q is not the name of a cookie: set it to the Flask application's SESSION_COOKIE_NAME, or unset it", c.FlaskCookie)
+	}
+	return nil
+}
+
+// list reads items that are separated by commas. It is empty if the variable is.
+func list(name, standard string) (items []string) {
+	value := envy.Get(name, standard)
+	if value == "" {
+		return nil
+	}
+	for _, item := range strings.Split(value, ",") {
+		items = append(items, strings.TrimSpace(item))
+	}
+	return items
 }
 
 func (c *Config) readTimeouts() error {

@@ -39,6 +39,7 @@ func sessions(task func(*grift.Context, *session.Store, string) error) grift.Gri
 				return fmt.Errorf("SESSION_FILE: %w", err)
 			}
 		}
+		settings.OldStores = nil // which a server may have open
 		store, err := models.Sessions(c, settings)
 		if err != nil {
 			return err

@@ -8,7 +8,6 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/gob"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 	"unicode/utf8"
 
 	"heroes/session"
+	"heroes/session/adopt/gorilla"
 
 	"github.com/gorilla/sessions"
 )
@@ -144,14 +144,10 @@ func stockCookie(name string, values session.View, key []byte) (string, error) {
 	return sessions.NewCookieStore(key).Codecs[0].Encode(name, stored)
 }
 
-// readStock reads stock Buffalo's cookie, as anybody can: base64 of the time, base64 of gob, and a
-// signature.
+// readStock reads stock Buffalo's cookie, as anybody can.
 func readStock(cookie string) string {
-	signed, _ := base64.URLEncoding.DecodeString(cookie)
-	_, rest, _ := bytes.Cut(signed, []byte("|"))
-	encoded, _, _ := bytes.Cut(rest, []byte("|"))
-	var values map[any]any
-	if err := gob.NewDecoder(base64.NewDecoder(base64.URLEncoding, bytes.NewReader(encoded))).Decode(&values); err != nil {
+	values, _, err := gorilla.Peek(cookie)
+	if err != nil {
 		return err.Error()
 	}
 	var lines []string

@@ -10,34 +10,83 @@ import (
 
 	"heroes/config"
 	"heroes/session"
+	"heroes/session/adopt/flask"
+	"heroes/session/adopt/gorilla"
 	"heroes/session/boltstore"
 	"heroes/session/redisstore"
 	"heroes/session/sqlstore"
 )
 
 // Sessions opens the store that SESSION_STORE names, or one with c.Session.Backend if there is
-// one.
+// one. It takes over the sessions of the systems that c names.
 func Sessions(ctx context.Context, c config.Config) (store *session.Store, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	switch {
-	case c.Session.Backend != nil:
-	case c.Store == "database":
-		c.Session.Backend, err = openDatabase(ctx, c)
-	case c.Store == "redis":
-		c.Session.Backend, err = openRedis(ctx, c)
-	case c.Store == "file":
-		if c.Session.Backend, err = boltstore.Open(c.File); err != nil {
-			err = fmt.Errorf("SESSION_FILE: %w", err)
+	if c.Session.Backend == nil {
+		if c.Session.Backend, err = openBackend(ctx, c, c.Store); err != nil {
+			return nil, err
 		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("SESSION_STORE=%s: %w", c.Store, err)
 	}
 	if c.Metrics != nil && c.Session.Backend != nil {
 		c.Session.Backend = c.Metrics.Backend(c.Session.Backend)
 	}
+	if c.Session.Adopt, err = sources(ctx, c); err != nil {
+		return nil, err
+	}
 	return session.New(c.Secrets, c.Session)
+}
+
+// sources returns the systems whose sessions are taken over.
+func sources(ctx context.Context, c config.Config) (all []session.Source, err error) {
+	name := c.SessionName()
+	for _, old := range c.OldStores {
+		options := session.Options{IdleTimeout: c.Session.IdleTimeout, Lifetime: c.Session.Lifetime}
+		if options.Backend, err = openBackend(ctx, c, old); err != nil {
+			return nil, err
+		}
+		store, err := session.New(c.Secrets, options)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, session.Source{Session: name, Reader: store})
+	}
+	if len(c.FlaskKeys) > 0 {
+		reader, err := flask.New(c.FlaskKeys, flask.Options{})
+		if err != nil {
+			return nil, fmt.Errorf("FLASK_SECRET_KEY: %w", err)
+		}
+		all = append(all, session.Source{Session: name, Cookie: c.FlaskCookie, Reader: reader})
+	}
+	if len(c.BuffaloKeys) > 0 {
+		var pairs [][]byte
+		for _, key := range c.BuffaloKeys {
+			pairs = append(pairs, []byte(key), nil)
+		}
+		reader, err := gorilla.New(pairs, gorilla.Options{})
+		if err != nil {
+			return nil, fmt.Errorf("BUFFALO_SESSION_SECRET: %w", err)
+		}
+		all = append(all, session.Source{Session: name, Cookie: "_heroes_session", Reader: reader}) // as "buffalo new heroes" names it
+	}
+	return all, nil
+}
+
+// openBackend opens the backend of a store that SESSION_STORE can name. It is nil for cookies.
+func openBackend(ctx context.Context, c config.Config, store string) (b session.Backend, err error) {
+	switch store {
+	case "database":
+		b, err = openDatabase(ctx, c)
+	case "redis":
+		b, err = openRedis(ctx, c)
+	case "file":
+		if b, err = boltstore.Open(c.File); err != nil {
+			err = fmt.Errorf("SESSION_FILE: %w", err)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("SESSION_STORE=%s: %w", store, err)
+	}
+	return b, nil
 }
 
 func openDatabase(ctx context.Context, c config.Config) (session.Backend, error) {

@@ -312,12 +312,18 @@ func (s *Store) server() Backend {
 	return s.options.Backend
 }
 
-// Close closes Options.Backend, or Options.Revoked, if it has a method Close. The sessions cannot be reached afterwards.
-func (s *Store) Close() error {
+// Close closes Options.Backend, Options.Revoked and the Readers of Options.Adopt, as far as they have a
+// method Close. The sessions cannot be reached afterwards.
+func (s *Store) Close() (err error) {
 	if closer, ok := s.server().(io.Closer); ok {
-		return closer.Close()
+		err = closer.Close()
 	}
-	return nil
+	for _, source := range s.options.Adopt {
+		if closer, ok := source.Reader.(io.Closer); ok {
+			err = errors.Join(err, closer.Close())
+		}
+	}
+	return err
 }
 
 // Info describes a session for a page or a log. Nothing in it opens the session.

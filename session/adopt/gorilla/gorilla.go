@@ -121,7 +121,7 @@ func (boundedGob) Deserialize(b []byte, v any) error {
 	for rest := b; len(rest) > 0; {
 		size, width := uint64(rest[0]), 1
 		if rest[0] >= 0x80 { // minus the number of bytes that follow, big-endian
-			width = 1 + int(-int8(rest[0]))
+			width = 1 - int(int8(rest[0]))
 			if width > 9 || width > len(rest) {
 				return errRefused
 			}

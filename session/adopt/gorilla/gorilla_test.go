@@ -208,6 +208,7 @@ func FuzzReadCookie(f *testing.F) {
 	var seed bytes.Buffer
 	_ = gob.NewEncoder(&seed).Encode(map[any]any{"name": "Superman", "n": 1, "list": []any{1, "a"}})
 	f.Add(seed.Bytes(), "")
+	f.Add([]byte{0x80}, "") // the longest number
 	f.Add([]byte{}, base64.URLEncoding.EncodeToString([]byte("1700000000|YQ==|mac")))
 	reader, err := New([][]byte{key}, Options{})
 	if err != nil {

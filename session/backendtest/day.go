@@ -1,0 +1,146 @@
+package backendtest
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A Move is a pair of real programs, of which the new one takes over the sessions of the old.
+type Move struct {
+	Old, New string // where they listen, as "host:port"
+	Cookie   string // the new program's
+
+	// SignIn makes the browser known to the program that answers, under that name. Knows returns the
+	// name under which it is known, or "".
+	SignIn func(b *Browser, name string) error
+	Knows  func(b *Browser) (name string, err error)
+}
+
+// Day simulates a day on which one program replaces the other behind one address. In each hour, a
+// larger share of the visitors without a session of the new program reaches it; whoever has one always
+// does. Nobody may be signed out.
+func (m Move) Day(t *testing.T, visitors int) {
+	var share atomic.Int64 // percent
+	var answered [2]atomic.Int64
+	proxies := [2]http.Handler{
+		httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: m.Old}),
+		httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: m.New}),
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		to := 0
+		if _, err := r.Cookie(m.Cookie); err == nil || rand.Int64N(100) < share.Load() {
+			to = 1
+		}
+		answered[to].Add(1)
+		proxies[to].ServeHTTP(w, r)
+	}))
+	defer server.Close()
+
+	all := make([]*Browser, visitors)
+	names := make([]string, visitors)
+	for i := range all {
+		all[i] = &Browser{address: server.URL}
+	}
+	for hour := range 24 {
+		share.Store(int64(hour * 100 / 22))
+		var wait sync.WaitGroup
+		for i, b := range all {
+			if hour < i%20 { // they come one after another
+				continue
+			}
+			wait.Go(func() {
+				if names[i] == "" || rand.IntN(20) == 0 { // somebody signs in again now and then
+					names[i] = fmt.Sprintf("visitor %d of hour %d", i, hour)
+					assert.NoError(t, m.SignIn(b, names[i]))
+				}
+				var pages sync.WaitGroup
+				for range 1 + rand.IntN(3) { // some load several pages at once
+					pages.Go(func() {
+						name, err := m.Knows(b)
+						assert.NoError(t, err)
+						assert.Equal(t, names[i], name, "in hour %d, the visitor's cookies: %v", hour, b.Names())
+					})
+				}
+				pages.Wait()
+			})
+		}
+		wait.Wait()
+		if t.Failed() {
+			return
+		}
+	}
+	for i, b := range all {
+		name, err := m.Knows(b)
+		require.NoError(t, err)
+		require.Equal(t, names[i], name)
+		require.Equal(t, []string{m.Cookie}, b.Names(), "nothing of the old program is left")
+	}
+	require.Positive(t, answered[0].Load())
+	t.Logf("%d visitors; answers of the old program: %d, of the new one: %d", visitors, answered[0].Load(), answered[1].Load())
+}
+
+// A Browser keeps the cookies that responses set, whether or not they came over https.
+type Browser struct {
+	address string
+	mu      sync.Mutex
+	cookies map[string]string
+}
+
+// NewBrowser returns a browser that knows one address, as "http://host:port".
+func NewBrowser(address string) *Browser { return &Browser{address: address} }
+
+// Names returns the names of the cookies.
+func (b *Browser) Names() (names []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name := range b.cookies {
+		names = append(names, name)
+	}
+	return names
+}
+
+// Do sends a request, with a form if there is one. It returns the status and the body, and follows no
+// redirect.
+func (b *Browser) Do(method, path string, form url.Values) (status int, body string, err error) {
+	r, err := http.NewRequest(method, b.address+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return 0, "", err
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	b.mu.Lock()
+	for name, value := range b.cookies {
+		r.Header.Add("Cookie", name+"="+value)
+	}
+	b.mu.Unlock()
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range res.Cookies() {
+		if b.cookies == nil {
+			b.cookies = map[string]string{}
+		}
+		if b.cookies[c.Name] = c.Value; c.MaxAge < 0 || !c.Expires.IsZero() && c.Expires.Year() < 2000 {
+			delete(b.cookies, c.Name)
+		}
+	}
+	return res.StatusCode, string(text), err
+}
