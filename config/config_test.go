@@ -15,7 +15,7 @@ import (
 func with(t *testing.T, env map[string]string) (c Config, err error) {
 	t.Helper()
 	envy.Temp(func() {
-		for _, name := range []string{"SESSION_SECRET", "SESSION_STORE", "SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "LOG_LEVEL", "PORT", "METRICS_ADDR"} {
+		for _, name := range []string{"SESSION_SECRET", "SESSION_STORE", "SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "LOG_LEVEL", "PORT", "METRICS_ADDR", "FLASK_SECRET_KEY", "FLASK_SESSION_COOKIE", "BUFFALO_SESSION_SECRET"} {
 			if _, ok := env[name]; !ok && envy.Get(name, "") != "" {
 				t.Fatalf("%s is set where the tests run: unset it", name)
 			}
@@ -66,17 +66,14 @@ func Test_Config_reads_the_lifetimes(t *testing.T) {
 }
 
 func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T) {
-	for variable, value := range map[string]string{
-		"SESSION_IDLE_TIMEOUT": "500ms",
-		"ADDR":                 "unix:",
-		"SESSION_LIFETIME":     "0",
-		"SESSION_STORE":        "memcached",
-		"LOG_LEVEL":            "loud",
-		"PORT":                 "70000",
-		"METRICS_ADDR":         "9090",
+	for _, wrong := range []string{
+		"SESSION_IDLE_TIMEOUT=500ms", "ADDR=unix:", "SESSION_LIFETIME=0", "LOG_LEVEL=loud", "PORT=70000", "METRICS_ADDR=9090",
+		"SESSION_STORE=memcached", "SESSION_STORE=redis,memcached", "SESSION_STORE=redis,redis", "SESSION_STORE=redis,",
+		"FLASK_SECRET_KEY=one,,two", "FLASK_SECRET_KEY=,", "FLASK_SESSION_COOKIE=my session", "BUFFALO_SESSION_SECRET=one,",
 	} {
+		variable, value, _ := strings.Cut(wrong, "=")
 		_, err := with(t, map[string]string{"GO_ENV": "test", variable: value})
-		require.ErrorContains(t, err, variable+":")
+		require.ErrorContains(t, err, variable+":", wrong)
 		require.ErrorContains(t, err, "set it to", "how to fix it")
 		require.Equal(t, 0, strings.Count(err.Error(), "\n"))
 	}
@@ -126,4 +123,22 @@ func Test_Config_sessions_in_a_file_need_its_name_in_production(t *testing.T) {
 	c, err = with(t, map[string]string{"GO_ENV": "test", "SESSION_STORE": "file"})
 	require.NoError(t, err)
 	require.Equal(t, "tmp/sessions_test.db", c.File, "each environment has its own")
+}
+
+func Test_Config_reads_which_sessions_are_taken_over(t *testing.T) {
+	c, err := with(t, map[string]string{"GO_ENV": "test"})
+	require.NoError(t, err)
+	require.Equal(t, "cookie", c.Store)
+	require.Empty(t, c.OldStores)
+	require.Empty(t, c.FlaskKeys)
+	require.Empty(t, c.BuffaloKeys)
+
+	c, err = with(t, map[string]string{"GO_ENV": "test", "SESSION_STORE": "redis, cookie,file", "FLASK_SECRET_KEY": "new key, old key", "BUFFALO_SESSION_SECRET": "k"})
+	require.NoError(t, err)
+	require.Equal(t, "redis", c.Store)
+	require.Equal(t, []string{"cookie", "file"}, c.OldStores)
+	require.Equal(t, "tmp/sessions_test.db", c.File)
+	require.Equal(t, []string{"new key", "old key"}, c.FlaskKeys)
+	require.Equal(t, "session", c.FlaskCookie)
+	require.Equal(t, []string{"k"}, c.BuffaloKeys)
 }

@@ -3,15 +3,19 @@ package backendtest
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -57,7 +61,7 @@ func (m Move) Day(t *testing.T, visitors int) {
 		share.Store(int64(hour * 100 / 22))
 		var wait sync.WaitGroup
 		for i, b := range all {
-			if hour < i%20 { // they come one after another
+			if hour < i%5 { // they come one after another
 				continue
 			}
 			wait.Go(func() {
@@ -91,6 +95,36 @@ func (m Move) Day(t *testing.T, visitors int) {
 	t.Logf("%d visitors; answers of the old program: %d, of the new one: %d", visitors, answered[0].Load(), answered[1].Load())
 }
 
+// Serve starts a program that listens at an address, and waits until it does. When the test ends, the
+// program is killed.
+func Serve(t *testing.T, cmd *exec.Cmd, address string) {
+	t.Helper()
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	require.Eventually(t, func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}, 20*time.Second, 20*time.Millisecond)
+}
+
+// Python returns a Python that has Flask, or skips the test.
+func Python(t *testing.T) string {
+	t.Helper()
+	for _, python := range []string{"/usr/bin/python3", "python3"} {
+		if exec.Command(python, "-c", "import flask").Run() == nil {
+			return python
+		}
+	}
+	t.Skip("there is no Flask: install Debian's python3-flask, for example, to run this")
+	return ""
+}
+
 // A Browser keeps the cookies that responses set, whether or not they came over https.
 type Browser struct {
 	address string
@@ -98,8 +132,15 @@ type Browser struct {
 	cookies map[string]string
 }
 
-// NewBrowser returns a browser that knows one address, as "http://host:port".
+// NewBrowser returns a browser at an address, as "http://host:port".
 func NewBrowser(address string) *Browser { return &Browser{address: address} }
+
+// At returns a browser with the same cookies at another address.
+func (b *Browser) At(address string) *Browser {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return &Browser{address: address, cookies: maps.Clone(b.cookies)}
+}
 
 // Names returns the names of the cookies.
 func (b *Browser) Names() (names []string) {

@@ -2,14 +2,12 @@ package buffalosession_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"heroes/session"
 	"heroes/session/backendtest"
@@ -24,18 +22,7 @@ func serve(t *testing.T, program string, env ...string) (address string) {
 	address = "127.0.0.1:" + backendtest.FreePort(t)
 	cmd := exec.Command(program)
 	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), append(env, "ADDR="+address)...)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	require.Eventually(t, func() bool {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	}, 20*time.Second, 20*time.Millisecond)
+	backendtest.Serve(t, cmd, address)
 	return address
 }
 

@@ -15,22 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"heroes/session/backendtest"
+
 	"github.com/stretchr/testify/require"
 )
 
 const secret = "only for the lesson"
-
-// python returns Python with Flask, or skips the test.
-func python(t *testing.T) string {
-	t.Helper()
-	for _, python := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(python, "-c", "import flask").Run() == nil {
-			return python
-		}
-	}
-	t.Skip("there is no Flask: install Debian's python3-flask, for example, to run this")
-	return ""
-}
 
 type made struct {
 	Cookie string
@@ -39,7 +29,7 @@ type made struct {
 
 func generate(t *testing.T, n int) (all []made) {
 	t.Helper()
-	out, err := exec.Command(python(t), "testdata/sessions.py", secret, "1", strconv.Itoa(n)).Output()
+	out, err := exec.Command(backendtest.Python(t), "testdata/sessions.py", secret, "1", strconv.Itoa(n)).Output()
 	require.NoError(t, err)
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	lines.Buffer(nil, 1<<20)
