@@ -75,7 +75,7 @@ func testNames(t *testing.T) map[string]bool {
 var link = regexp.MustCompile(`\[[^\]]*\]\(([^)\s]+)\)`)
 
 func Test_Documents_link_to_what_is_there(t *testing.T) {
-	for _, document := range []string{"adopt.md", "asvs.md", "operations.md", "../README.md", "../SECURITY.md"} {
+	for _, document := range []string{"adopt.md", "asvs.md", "from-buffalo.md", "from-flask.md", "operations.md", "../README.md", "../SECURITY.md"} {
 		for _, to := range link.FindAllStringSubmatch(read(t, document), -1) {
 			if strings.Contains(to[1], "://") {
 				continue
@@ -110,14 +110,15 @@ func headings(document string) (names []string) {
 func Test_Guide_each_piece_of_Go_is_from_a_program_that_is_tested(t *testing.T) {
 	indent := regexp.MustCompile(`(?m)^[ \t]+`)
 	var programs strings.Builder
-	for _, pattern := range []string{"../examples/*/*.go", "../examples/*/*/*.go"} {
+	for _, pattern := range []string{"../examples/*/*.go", "../examples/*/*/*.go", "../session/adopt/*/example_test.go", "../session/buffalosession/testdata/*/*.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, file := range files {
 			programs.WriteString(indent.ReplaceAllString(read(t, file), ""))
 		}
 	}
-	pieces := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "adopt.md"), -1)
+	guides := read(t, "adopt.md") + read(t, "from-flask.md") + read(t, "from-buffalo.md")
+	pieces := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(guides, -1)
 	require.NotEmpty(t, pieces)
 	for _, piece := range pieces {
 		require.Contains(t, programs.String(), indent.ReplaceAllString(piece[1], ""), piece[1])

@@ -12,46 +12,45 @@ import (
 	"heroes/session/internal/values"
 )
 
-// A Source is another system whose sessions Options.Adopt takes over: a visitor who has a cookie of
-// that system and no session here receives a session with the same values. The response that
+// A Source is another system whose sessions Options.Adopt takes over. A visitor who has a cookie of
+// that system, and no session here, receives a session with the same values. The response that
 // sets its cookie also removes the other one.
+//
+//	reader, err := flask.New([]string{os.Getenv("FLASK_SECRET_KEY")}, flask.Options{})
+//	options.Adopt = []session.Source{{Session: "_app_session", Cookie: "session", Reader: reader}}
 type Source struct {
-	// Session is the name of the session, and of its cookie, that takes over the values. It has no default.
+	// Session is the name of the session that receives the values. It is required.
 	Session string
 
-	// Reader reads the other system's cookies. It has no default. See the packages adopt/flask
-	// and adopt/gorilla. A Store is also a Reader.
+	// Reader reads the other system's cookies. It is required. Packages adopt/flask and adopt/gorilla have
+	// one each, and a Store is one, too.
 	Reader Reader
 
-	// Cookie is the name of the other system's cookie. Default: Session. Then both need the same Path
-	// and Domain.
+	// Cookie is the name of the other system's cookie. Default: Session. The session's cookie then
+	// replaces it, so that Path and Domain must be the same.
 	Cookie string
 
 	// Path and Domain are those of the other system's cookie. A browser removes it only if they are
-	// right. Default: those of Options, and "/" for a Path that has none there either.
+	// right. Default: those of Options.
 	Path, Domain string
 }
 
 // A Reader reads the cookies of another system.
 type Reader interface {
-	// ReadCookie returns what a cookie contains, if its name and value are exactly what the other
-	// system has set and it would still accept them. Of the spellings that a decoder might take for
-	// the same value, ReadCookie accepts one. If a server that it needs cannot be reached, the
-	// error is ErrUnavailable. After any other error the cookie is ignored.
+	// ReadCookie returns what a cookie contains, if the other system has set it and would still
+	// accept it. If a decoder takes several spellings for the same value, ReadCookie must accept only
+	// one, because each would lead to a session of its own. If a server that it needs cannot be
+	// reached, the error is ErrUnavailable. After any other error the cookie is ignored.
 	ReadCookie(ctx context.Context, name, value string) (Contents, error)
 }
 
 // Contents is what another system's cookie contains.
 type Contents struct {
 	Values map[string]any // of the types that a session can store
-	Left   time.Duration  // how long the other system would still accept the cookie; at most MaxLeft counts
+	Left   time.Duration  // until the other system refuses the cookie
 
 	content content // of a Store's own session
 }
-
-// MaxLeft is the longest time for which a Store remembers that it has taken over a cookie. Browsers
-// keep no cookie longer (RFC 6265bis, section 5.5).
-const MaxLeft = 400 * 24 * time.Hour
 
 // checkAdopt reports what is wrong with the sources, and sets their defaults.
 func (o *Options) checkAdopt() error {
@@ -175,7 +174,7 @@ func (s *Store) newAdopted(found Contents) (h held, err error) {
 	if h.created.IsZero() {
 		h.created, h.lifetime = h.at, s.options.Lifetime
 	}
-	h.used, h.idle, h.other = h.at, s.options.idle(), min(found.Left, MaxLeft)
+	h.used, h.idle, h.other = h.at, s.options.idle(), found.Left
 	h.cap(s.options)
 	h.longer = false
 	h.values, err = encodeValues(all)

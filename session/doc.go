@@ -67,6 +67,10 @@
 //  21. With Options.Revoked, once Renew, Destroy, Revoke, RevokeOwner or RevokeOthers is
 //     acknowledged, copies of the cookies that it ended no longer open. An old copy cannot end the
 //     visitor's session.
+//  22. With Adopt, a visitor who has no session but a valid cookie of another system receives a session with
+//     the same values, and the response removes the other cookie. A session that exists is never
+//     overwritten. In a backend, and with Options.Revoked, however many requests bring that cookie, they
+//     lead to one session. Once it was renewed or has ended, that cookie leads to none.
 //
 // # Cookie or server
 //
@@ -115,6 +119,34 @@
 // Without a Backend the server does not know the sessions: Sessions returns an empty list and
 // ErrNoBackend.
 //
+// # Sessions of other systems
+//
+// An application that changes to this package has visitors whose sessions are in another system's
+// cookies. Options.Adopt lists such systems, so that nobody is signed out: packages adopt/flask and
+// adopt/gorilla read the cookies of Flask and of gorilla/sessions, which stock Buffalo uses. A Store is
+// a source as well, for a move to another Backend. The first response to such a visitor saves the
+// session, even if its values did not change.
+//
+// The ID and the token of such a session are derived from the other cookie. So all requests with that
+// cookie, in any process, find the same record. The record, or the end mark in its place, stays until the
+// other cookie would have expired, even if the session ends earlier. As long as it is there, nothing is
+// made of the cookie again.
+//
+// What a copy of the other cookie can do, while its source is listed:
+//
+//   - Until the session is renewed or ends, it leads to the visitor's session. SignIn renews it.
+//   - After that, it leads to nothing, if there is a Backend or Options.Revoked. Without them, it begins
+//     another session with the old values, until it expires.
+//   - The other system accepts it as before. A session that the visitor has not brought here yet can be
+//     ended only there: RevokeOwner does not know it. RevokeAll forgets which cookies were taken over.
+//
+// So remove a source once its cookies have expired. Do not list a key that may have leaked.
+//
+// While programs of both systems run, give the new one's cookie another name, and send visitors who have
+// that cookie to the new program: the old one cannot read it. If a visitor's very first requests overlap,
+// and one of them renews the session, a response to another may set the earlier token last. The visitor
+// then has to sign in again.
+//
 // # Durability
 //
 // Sessions are as durable as the backend. A database that loses acknowledged writes can bring
@@ -148,7 +180,8 @@
 // HKDF-SHA-256 (RFC 5869) derives from a secret, without salt and with the info "session v1
 // XChaCha20-Poly1305". The additional data are the kind (1: cookie, 2: record, 3: end mark, 4: the
 // sessions that MaxPerOwner counts), the version, the cookie's name, a NUL and, on a server, the ID. An
-// end mark seals nothing, and kind 4 seals IDs, the oldest sign-in first. The others seal
+// end mark seals a uvarint: by how many milliseconds it is stored longer than Options.Grace. Kind 4
+// seals IDs, the oldest sign-in first. The others seal
 //
 //	16 bytes  the ID
 //	uvarint   when the session began, Unix time in milliseconds
@@ -160,7 +193,8 @@
 //	          milliseconds, 4 the owner, 5 milliseconds since the sign-in, 6 the note, 7 nothing: the
 //	          cookie lasts until the browser closes, 8 the renewal mark and 9 the owner's generation,
 //	          with Options.Revoked, 10 the milliseconds of KeepFor, 11 when the owner signed in by the
-//	          backend's clock, Unix time in milliseconds; tag 0 ends them
+//	          backend's clock, Unix time in milliseconds, 12 the milliseconds until the cookie that the
+//	          session was adopted from expires; tag 0 ends them
 //	values    in the encoding of package internal/values
 //
 // A record of Options.Revoked is not sealed: 8 bytes of a number, 16 bytes of a renewal mark, under the
@@ -170,6 +204,10 @@
 // A cookie's value is that in base64url (RFC 4648, section 5) without padding, or a token: a
 // selector of 16 bytes and a verifier of 32, both random. The session's ID is the start of the
 // selector's SHA-256. An owner's hash is the start of the HMAC-SHA-256 of the cookie's name, a NUL and the
-// owner, under a key of 32 bytes derived in the same way with the info "session v1 owner". The format
-// may change until the first release.
+// owner, under a key of 32 bytes derived in the same way with the info "session v1 owner".
+//
+// The token of an adopted session is derived from the text "session v1 adopt", a NUL, the session's name, a
+// NUL, the other cookie's name, a NUL and its value. The selector is the start of its SHA-256, and the
+// verifier its HMAC-SHA-256 under a key derived with the info "session v1 adopt". The format may change
+// until the first release.
 package session

@@ -23,6 +23,9 @@ import (
 // expiryMargin is how much longer a record stays than the cookies, because their clocks may differ.
 const expiryMargin = time.Hour
 
+// longestCookie is how long browsers keep a cookie at most (RFC 6265bis, section 5.5).
+const longestCookie = 400 * 24 * time.Hour
+
 // newMark draws a mark.
 func newMark() (m mark) {
 	rand.Read(m[:])
@@ -181,7 +184,7 @@ func (s *Store) revokeCookie(ctx context.Context, id ID) (bool, error) {
 	}
 	ttl := s.options.markTime()
 	if len(s.options.Adopt) > 0 { // it may have been taken over from a cookie of another system
-		ttl = max(ttl, MaxLeft)
+		ttl = max(ttl, longestCookie)
 	}
 	return true, s.put(ctx, id, stamp{mark: ended}.encode(ttl), ttl)
 }
