@@ -37,10 +37,10 @@ type Config struct {
 	RedisURL string
 	File     string // of Store "file"
 
-	OldStores   []string // whose sessions Store takes over
-	FlaskKeys   []string // SECRET_KEYs of a Flask application whose sessions are taken over, newest first
+	OldStores   []string // whose sessions Store adopts
+	FlaskKeys   []string // SECRET_KEYs of a Flask application whose sessions are adopted, newest first
 	FlaskCookie string
-	BuffaloKeys []string // SESSION_SECRETs of a stock Buffalo application whose sessions are taken over
+	BuffaloKeys []string // SESSION_SECRETs of a stock Buffalo application whose sessions are adopted
 
 	MetricsAddr string           // where metrics are served; empty: nowhere
 	Metrics     *metrics.Metrics // nil unless they are served
@@ -183,7 +183,7 @@ func (c *Config) readStore() error {
 	return nil
 }
 
-// readKeys reads the secrets of other applications whose sessions are taken over.
+// readKeys reads the secrets of other applications whose sessions are adopted.
 func (c *Config) readKeys() error {
 	c.FlaskKeys, c.FlaskCookie = list("FLASK_SECRET_KEY", ""), envy.Get("FLASK_SESSION_COOKIE", "session")
 	c.BuffaloKeys = list("BUFFALO_SESSION_SECRET", "")

@@ -18,7 +18,7 @@ import (
 )
 
 // Sessions opens the store that SESSION_STORE names, or one with c.Session.Backend if there is
-// one. It takes over the sessions of the systems that c names.
+// one. It adopts the sessions of the systems that c names.
 func Sessions(ctx context.Context, c config.Config) (store *session.Store, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -36,7 +36,7 @@ func Sessions(ctx context.Context, c config.Config) (store *session.Store, err e
 	return session.New(c.Secrets, c.Session)
 }
 
-// sources returns the systems whose sessions are taken over.
+// sources returns the systems whose sessions are adopted.
 func sources(ctx context.Context, c config.Config) (all []session.Source, err error) {
 	name := c.SessionName()
 	for _, old := range c.OldStores {

@@ -40,7 +40,7 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unr
 		c, damaged := decodeContent(plain)
 		switch {
 		case err == nil && damaged == nil && c.other > 0 && time.Since(c.used) > c.left():
-			return nil // it has expired, but is kept because of the cookie that it was taken over from
+			return nil // it has expired, but is kept because of the cookie that it was adopted from
 		case err == nil && damaged == nil:
 			return f(c.describe(len(record)))
 		case !s.keys.ours(name, id, record):

@@ -12,7 +12,7 @@ import (
 	"heroes/session/internal/values"
 )
 
-// A Source is another system whose sessions Options.Adopt takes over. A visitor who has a cookie of
+// A Source is another system whose sessions Options.Adopt adopts. A visitor who has a cookie of
 // that system, and no session here, receives a session with the same values. The response that
 // sets its cookie also removes the other one.
 //
@@ -88,7 +88,7 @@ func (s *Source) removal(o Options) *http.Cookie {
 }
 
 // adopt reads the other systems' cookies. If the visitor has no session, the first of them that can
-// be taken over becomes the session. The response will remove all that could be read. The reason is
+// be adopted becomes the session. The response will remove all that could be read. The reason is
 // why the visitor still has no session, or "".
 func (v *visit) adopt(r *http.Request, reason Reason) (Reason, error) {
 	for i := range v.store.options.Adopt {
@@ -106,7 +106,7 @@ func (v *visit) adopt(r *http.Request, reason Reason) (Reason, error) {
 				continue
 			}
 			if v.brought != broughtLive {
-				reason, err = v.takeOver(r.Context(), c, found)
+				reason, err = v.adoptCookie(r.Context(), c, found)
 				if err == errNotAdopted {
 					continue
 				}
@@ -125,9 +125,9 @@ func (v *visit) adopt(r *http.Request, reason Reason) (Reason, error) {
 // the cookie is left alone.
 var errNotAdopted = errors.New("session: not adopted")
 
-// takeOver makes the values in another system's cookie the visitor's session, or continues the session
+// adoptCookie makes the values in another system's cookie the visitor's session, or continues the session
 // that an earlier request made of the same cookie. A reason means that that one has ended or was renewed.
-func (v *visit) takeOver(ctx context.Context, c *http.Cookie, found Contents) (Reason, error) {
+func (v *visit) adoptCookie(ctx context.Context, c *http.Cookie, found Contents) (Reason, error) {
 	h, err := v.store.newAdopted(found)
 	if err != nil {
 		return "", v.notAdopted(ctx, c, err)
@@ -160,7 +160,7 @@ func (v *visit) takeOver(ctx context.Context, c *http.Cookie, found Contents) (R
 }
 
 func (v *visit) notAdopted(ctx context.Context, c *http.Cookie, err error) error {
-	v.emit(ctx, Event{Kind: Lost, Err: fmt.Errorf("the session in the cookie %s cannot be taken over: %w", c.Name, err)})
+	v.emit(ctx, Event{Kind: Lost, Err: fmt.Errorf("the session in the cookie %s cannot be adopted: %w", c.Name, err)})
 	return errNotAdopted
 }
 
@@ -181,7 +181,7 @@ func (s *Store) newAdopted(found Contents) (h held, err error) {
 	return h, err
 }
 
-// adopting reports whether the session was taken over and is not stored yet.
+// adopting reports whether the session was adopted and is not stored yet.
 func (v *visit) adopting() bool { return v.derived != nil }
 
 // removeOthers removes the other systems' cookies, unless one of them is all that the visitor has.

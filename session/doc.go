@@ -138,7 +138,7 @@
 //   - After that, it leads to nothing, if there is a Backend or Options.Revoked. Without them, it begins
 //     another session with the old values, until it expires.
 //   - The other system accepts it as before. A session that the visitor has not brought here yet can be
-//     ended only there: RevokeOwner does not know it. RevokeAll forgets which cookies were taken over.
+//     ended only there: RevokeOwner does not know it. RevokeAll forgets which cookies were adopted.
 //
 // So remove a source once its cookies have expired. Do not list a key that may have leaked.
 //

@@ -10,7 +10,7 @@ type EventKind string
 
 const (
 	Created   EventKind = "created"   // a session began
-	Adopted   EventKind = "adopted"   // it was taken over from another system; see Options.Adopt
+	Adopted   EventKind = "adopted"   // it was adopted from another system; see Options.Adopt
 	SignedIn  EventKind = "signed_in" // its owner signed in, and it has a new token
 	Renewed   EventKind = "renewed"   // it has a new token
 	Destroyed EventKind = "destroyed" // it was ended, or emptied

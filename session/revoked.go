@@ -183,7 +183,7 @@ func (s *Store) revokeCookie(ctx context.Context, id ID) (bool, error) {
 		return false, ErrNoBackend
 	}
 	ttl := s.options.markTime()
-	if len(s.options.Adopt) > 0 { // it may have been taken over from a cookie of another system
+	if len(s.options.Adopt) > 0 { // it may have been adopted from a cookie of another system
 		ttl = max(ttl, longestCookie)
 	}
 	return true, s.put(ctx, id, stamp{mark: ended}.encode(ttl), ttl)

@@ -96,7 +96,7 @@ type keyring []keys
 type keys struct {
 	cipher.AEAD        // seals
 	owners      []byte // hashes the owners of sessions
-	adopted     []byte // derives the tokens of sessions that were taken over
+	adopted     []byte // derives the tokens of sessions that were adopted
 }
 
 func newKeyring(secrets [][]byte) (keyring, error) {

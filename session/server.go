@@ -368,7 +368,7 @@ func (s *Store) end(ctx context.Context, name string, h held) error {
 }
 
 // endMark returns the record that stands for a session that has ended, and how long it is stored: for
-// Options.Grace or, if the session was taken over from another system's cookie, until nobody can adopt
+// Options.Grace or, if the session was adopted from another system's cookie, until nobody can adopt
 // that cookie again. It contains only how much longer than Grace that is.
 func (s *Store) endMark(name string, h held) (record []byte, ttl time.Duration) {
 	ttl = max(s.options.Grace, h.other)

@@ -65,7 +65,7 @@ type Options struct {
 	// A session whose cookie never reached a browser counts until it expires or is revoked.
 	KeepOldest bool
 
-	// Adopt lists other systems whose sessions this Store takes over, the preferred one first: see
+	// Adopt lists other systems whose sessions this Store adopts, the preferred one first: see
 	// Source. Default: none.
 	Adopt []Source
 

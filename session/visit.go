@@ -28,8 +28,8 @@ type visit struct {
 	nextGeneration mark           // the generation of the owner's sessions after the others were ended; zero: they were not
 	next           identity       // of the session that a save would begin
 	saved          string         // the encoded values that the response reflects
-	derived        []identity     // of a session that was taken over from another system and is not stored yet
-	owed           bool           // the session was taken over, and the browser does not have its cookie yet
+	derived        []identity     // of a session that was adopted from another system and is not stored yet
+	owed           bool           // the session was adopted, and the browser does not have its cookie yet
 	others         []*Source      // whose cookies the response is to remove
 	removed        []string       // the Set-Cookie lines that remove them
 	settled        bool           // it was committed

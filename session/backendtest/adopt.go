@@ -164,7 +164,7 @@ func adoption(t *testing.T, b session.Backend) {
 		}
 	})
 
-	t.Run("22: a failed response changes nothing, and the next one takes over", func(t *testing.T) {
+	t.Run("22: a failed response changes nothing, and the next one adopts", func(t *testing.T) {
 		m := begin(t, session.Options{})
 		res := m.visit(func(w http.ResponseWriter, _ *http.Request, _ *sessions.Session) {
 			w.WriteHeader(http.StatusBadGateway)

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Move is a pair of real programs, of which the new one takes over the sessions of the old.
+// A Move is a pair of real programs, of which the new one adopts the sessions of the old.
 type Move struct {
 	Old, New string // where they listen, as "host:port"
 	Cookie   string // the new program's

@@ -35,7 +35,7 @@ type Options struct {
 
 	// Convert replaces in place what this library cannot store: keys that are not strings, and
 	// values of other types than session.Store's documentation lists. A session that has some of
-	// these afterwards is not taken over. Default: nothing is replaced.
+	// these afterwards is not adopted. Default: nothing is replaced.
 	Convert func(values map[any]any)
 }
 

@@ -1,5 +1,5 @@
 // Command stock is a Buffalo application in which people sign in as Buffalo's recipes have it. With
-// NEW_SECRET in its environment, it keeps its sessions in package session, and takes over those that it
+// NEW_SECRET in its environment, it keeps its sessions in package session, and adopts those that it
 // had before.
 package main
 
