@@ -12,7 +12,7 @@ import (
 	"heroes/session/internal/values"
 )
 
-// A Source is another system whose sessions Options.Adopt adopts. A visitor who has a cookie of
+// A Source is another system whose sessions a Store adopts. A visitor who has a cookie of
 // that system, and no session here, receives a session with the same values. The response that
 // sets its cookie also removes the other one.
 //
@@ -102,7 +102,7 @@ func (v *visit) adopt(r *http.Request, reason Reason) (Reason, error) {
 			if errors.Is(err, ErrUnavailable) {
 				return "", err
 			}
-			if err != nil || c.Quoted || found.Left <= 0 || len(found.Values) == 0 && found.content.owner == "" {
+			if err != nil || found.Left <= 0 || len(found.Values) == 0 && found.content.owner == "" {
 				continue
 			}
 			if v.brought != broughtLive {
