@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,6 +16,8 @@ import (
 	"heroes/session"
 	"heroes/session/backendtest"
 
+	"github.com/gobuffalo/buffalo"
+	"github.com/gobuffalo/envy"
 	"github.com/gorilla/sessions"
 	"github.com/stretchr/testify/require"
 )
@@ -79,6 +82,46 @@ func Test_22_a_flash_of_Flask_is_shown_once(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, page, "visitor is registered.")
 	require.Contains(t, page, "visitor")
+}
+
+func Test_22_a_hero_of_stock_Buffalo_stays_registered(t *testing.T) {
+	const secret = "the secret of stock Buffalo"
+	stock := stockBuffalo(t, secret)
+	w := httptest.NewRecorder()
+	stock.ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+	require.Equal(t, http.StatusSeeOther, w.Code)
+
+	s := newSetting(t, "GO_ENV=production", "BUFFALO_SESSION_SECRET=a newer one, "+secret)
+	req, err := http.NewRequest("GET", "http://"+s.start(t).addr+"/success", nil)
+	require.NoError(t, err)
+	req.Header.Set("Cookie", w.Result().Cookies()[0].String())
+	res, err := http.DefaultTransport.RoundTrip(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	page, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(page), "<bdi>Superman</bdi>")
+	require.Contains(t, string(page), "is registered", "the flash")
+	require.Len(t, res.Cookies(), 2)
+	require.Equal(t, "_heroes_session", res.Cookies()[1].Name)
+	require.Negative(t, res.Cookies()[1].MaxAge)
+}
+
+// stockBuffalo returns an application that keeps a hero as "buffalo new heroes" would: in Buffalo's own
+// store.
+func stockBuffalo(t *testing.T, secret string) (app *buffalo.App) {
+	envy.Temp(func() {
+		envy.Set("SESSION_SECRET", secret)
+		app = buffalo.New(buffalo.Options{Env: "production", SessionName: "_heroes_session"})
+	})
+	app.POST("/", func(c buffalo.Context) error {
+		for key, value := range map[string]string{"name": "Superman", "alter_ego": "Clark Kent", "catch_phrase": "Up, up and away!"} {
+			c.Session().Set(key, value)
+		}
+		c.Flash().Add("success", "Superman is registered.")
+		return c.Redirect(http.StatusSeeOther, "/success")
+	})
+	return app
 }
 
 func Test_22_sessions_move_between_the_stores(t *testing.T) {
