@@ -56,8 +56,8 @@ type indexed struct {
 // orphan reports whether the entry belongs to a session that has ended, or to none and is too old to
 // belong to one that is about to be saved. A record that this process cannot open may be a session.
 func (e indexed) orphan(h held, reason Reason) bool {
-	unreadable := reason == Refused && h.record != nil && !h.over
-	return reason == Replaced || !unreadable && e.age > pendingTime
+	unreadable := reason == Refused && h.record != nil
+	return h.over || !unreadable && e.age > pendingTime
 }
 
 // RevokeOwned ends one of the owner's sessions, by its ID, and reports whether the owner has such a

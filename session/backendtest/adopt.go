@@ -26,6 +26,7 @@ const other = "other"
 type readable struct {
 	left   time.Duration // how long it still accepts them
 	values map[string]any
+	empty  bool
 	err    error
 }
 
@@ -35,6 +36,9 @@ func (r readable) ReadCookie(_ context.Context, name, value string) (session.Con
 		return session.Contents{}, errors.Join(errors.New("refused"), r.err)
 	}
 	values := map[string]any{"user": user}
+	if r.empty {
+		clear(values)
+	}
 	for key, value := range r.values {
 		values[key] = value
 	}
@@ -152,7 +156,7 @@ func adoption(t *testing.T, b session.Backend) {
 	})
 
 	t.Run("22: a cookie that the source refuses is left alone", func(t *testing.T) {
-		for why, r := range map[string]readable{"invalid": {left: time.Hour}, "expired": {}, "an error": {left: time.Hour, err: errors.New("no")}} {
+		for why, r := range map[string]readable{"invalid": {left: time.Hour}, "expired": {}, "empty": {left: time.Hour, empty: true}, "an error": {left: time.Hour, err: errors.New("no")}} {
 			m := begin(t, session.Options{Adopt: from(r)})
 			if m.other = "valid-clark"; why == "invalid" {
 				m.other = "forged-clark"
@@ -197,6 +201,20 @@ func adoption(t *testing.T, b session.Backend) {
 		require.Equal(t, 1, count(t, m.store))
 	})
 
+	t.Run("22: a page that finds the session renewed by another request touches no cookie", func(t *testing.T) {
+		for _, before := range []bool{true, false} {
+			m := begin(t, session.Options{})
+			if before {
+				m.copied().visit(look)
+			}
+			second := m.copied()
+			res := m.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) { second.visit(renewing) })
+			require.Equal(t, http.StatusOK, res.StatusCode)
+			require.Empty(t, res.Cookies(), "the one that the renewal has set must stay")
+			require.Equal(t, clark, second.values())
+		}
+	})
+
 	t.Run("22: the cookie of a session that was renewed or ended is not adopted again", func(t *testing.T) {
 		notAgain(t, b, session.Options{Grace: time.Second})
 	})
@@ -236,7 +254,17 @@ func adoption(t *testing.T, b session.Backend) {
 		require.Equal(t, 1, count(t, behind.store))
 		behind.visit(destroying)
 		require.Empty(t, rotated.copied().values())
-		_ = m
+
+		m = begin(t, session.Options{})
+		rotated, behind = move(t, b, session.Options{}, newSecret, oldSecret), move(t, b, session.Options{}, oldSecret, newSecret)
+		res := rotated.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			behind.ask("POST", setting("behind", 1))
+			renewing(w, r, s)
+		})
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		require.Equal(t, session.View{"user": "clark", "behind": 1}, rotated.values())
+		require.Empty(t, behind.values())
+		require.Equal(t, 1, count(t, m.store))
 	})
 
 	t.Run("22: values that cannot be stored are reported, and the cookie is left alone", func(t *testing.T) {
@@ -275,6 +303,7 @@ func adoption(t *testing.T, b session.Backend) {
 		time.Sleep(1100 * time.Millisecond)
 
 		options.Adopt = []session.Source{{Session: name, Reader: cookies}} // the same name
+		options.Grace = time.Second
 		v := open(t, b, options)
 		v.cookie = old.cookie
 		res := v.visit(look)
@@ -293,8 +322,56 @@ func adoption(t *testing.T, b session.Backend) {
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 		require.Empty(t, v.values())
+		time.Sleep(1200 * time.Millisecond)
 		v.cookie = old.cookie
 		require.Empty(t, v.values())
+	})
+
+	t.Run("22: a session that moves lasts no longer than it may here", func(t *testing.T) {
+		cookies, err := session.New([][]byte{oldSecret}, session.Options{IdleTimeout: time.Minute})
+		require.NoError(t, err)
+		old := &visitor{t: t, store: cookies}
+		old.set("cart", "cape")
+		found, err := cookies.ReadCookie(t.Context(), name, old.cookie)
+		require.NoError(t, err)
+		require.LessOrEqual(t, found.Left, time.Minute)
+		v := open(t, b, session.Options{Lifetime: time.Hour, Adopt: []session.Source{{Session: name, Reader: cookies}}})
+		v.cookie = old.cookie
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.LessOrEqual(t, v.store.Info(r, s).LifetimeLeft, time.Hour)
+		})
+	})
+
+	t.Run("22: a revocation of the owner that overtakes the first request ends the session", func(t *testing.T) {
+		cookies, err := session.New([][]byte{oldSecret}, session.Options{})
+		require.NoError(t, err)
+		old := &visitor{t: t, store: cookies}
+		old.signIn("clark")
+		slow := &overtaken{Backend: b}
+		v := open(t, slow, session.Options{Grace: time.Second, Adopt: []session.Source{{Session: name, Reader: cookies}}})
+		elsewhere := open(t, b, session.Options{Grace: time.Second})
+		slow.by = func() {
+			_, err := elsewhere.store.RevokeOwner(t.Context(), name, "clark")
+			require.NoError(t, err)
+			time.Sleep(1300 * time.Millisecond) // longer than an end mark lasts
+		}
+		v.cookie = old.cookie
+		require.Equal(t, http.StatusConflict, v.ask("POST", setting("cart", "cape")).StatusCode)
+		require.Empty(t, v.listed("clark"))
+	})
+
+	t.Run("22: the index drops a session that has ended, while its cookie is remembered", func(t *testing.T) {
+		f := &failing{Backend: b}
+		v := move(t, f, session.Options{Grace: time.Second})
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.SignIn(r, s, "clark"))
+		})
+		entry := f.entries()[0]
+		v.visit(destroying)
+		require.NoError(t, b.AddOwned(t.Context(), f.owner, entry.ID, time.Hour)) // as if the process had died before it was removed
+		time.Sleep(1200 * time.Millisecond)
+		require.Empty(t, v.listed("clark"))
+		require.Empty(t, f.entries())
 	})
 
 	t.Run("22: sessions move from one server to another", func(t *testing.T) {
@@ -401,6 +478,18 @@ func notAgain(t *testing.T, b session.Backend, options session.Options) {
 		theft.late.visit(setting("late", true))
 		require.Equal(t, session.View{"late": true}, theft.late.values(), "another session: %s", what)
 	}
+}
+
+// overtaken is a backend in which something happens right after a session was added to the index.
+type overtaken struct {
+	session.Backend
+	by func()
+}
+
+func (o *overtaken) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
+	err := o.Backend.AddOwned(ctx, owner, id, ttl)
+	o.by()
+	return err
 }
 
 // records returns how many records the backend has.

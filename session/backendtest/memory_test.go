@@ -431,3 +431,25 @@ func Test_19_no_write_makes_a_sign_in_fresher_however_slow_it_is(t *testing.T) {
 		}
 	})
 }
+
+func Test_22_a_mark_lasts_as_long_as_the_other_cookie(t *testing.T) {
+	for how, end := range map[string]func(*mover){
+		"Destroy": func(m *mover) { m.visit(destroying) },
+		"Renew":   func(m *mover) { m.visit(renewing) },
+		"Revoke": func(m *mover) {
+			m.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				_, err := m.store.Revoke(t.Context(), name, m.store.Info(r, s).ID)
+				require.NoError(t, err)
+			})
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := move(t, nil, session.Options{Revoked: &Memory{}, Lifetime: time.Hour, Adopt: from(readable{left: 48 * time.Hour})})
+			thief := m.copied()
+			m.visit(look)
+			end(m)
+			time.Sleep(47 * time.Hour)
+			require.Empty(t, thief.values(), how)
+		})
+	}
+}
