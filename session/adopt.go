@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"heroes/session/internal/values"
+
+	"github.com/gorilla/sessions"
 )
 
 // A Source is another system whose sessions a Store adopts. A visitor who has a cookie of
@@ -30,9 +34,10 @@ type Source struct {
 	// replaces it, so that Path and Domain must be the same.
 	Cookie string
 
-	// Path and Domain are those of the other system's cookie. A browser removes it only if they are
-	// right. Default: those of Options.
+	// Path, Domain and Partitioned are those of the other system's cookie. A browser removes it only if
+	// they are right. Default: the Path and Domain of Options, and not partitioned.
 	Path, Domain string
+	Partitioned  bool
 }
 
 // A Reader reads the cookies of another system.
@@ -40,7 +45,8 @@ type Reader interface {
 	// ReadCookie returns what a cookie contains, if the other system has set it and would still
 	// accept it. If a decoder takes several spellings for the same value, ReadCookie must accept only
 	// one, because each would lead to a session of its own. If a server that it needs cannot be
-	// reached, the error is ErrUnavailable. After any other error the cookie is ignored.
+	// reached, the error is ErrUnavailable. After any other error the cookie is ignored. A *TypeError
+	// is reported as an event.
 	ReadCookie(ctx context.Context, name, value string) (Contents, error)
 }
 
@@ -55,6 +61,7 @@ type Contents struct {
 // checkAdopt reports what is wrong with the sources, and sets their defaults.
 func (o *Options) checkAdopt() error {
 	sources := make([]Source, len(o.Adopt))
+	names := map[string]string{} // of sessions, by the other system's cookie
 	for i, s := range o.Adopt {
 		if s.Cookie == "" {
 			s.Cookie = s.Session
@@ -70,7 +77,12 @@ func (o *Options) checkAdopt() error {
 				return fmt.Errorf("session: Options.Adopt[%d]: %q is not a valid name for a cookie (RFC 6265, section 4.1.1)", i, name)
 			}
 		}
+		if names[s.Cookie] == "" {
+			names[s.Cookie] = s.Session
+		}
 		switch {
+		case names[s.Cookie] != s.Session:
+			return fmt.Errorf("session: Options.Adopt[%d]: the cookie %s is for two sessions, %s and %s: the first would remove it", i, s.Cookie, names[s.Cookie], s.Session)
 		case s.Reader == nil:
 			return fmt.Errorf("session: Options.Adopt[%d] has no Reader: set it to one such as adopt/flask.New returns", i)
 		case s.Cookie == s.Session && (s.Path != o.Path || s.Domain != o.Domain):
@@ -84,7 +96,7 @@ func (o *Options) checkAdopt() error {
 
 // removal returns the cookie that removes the other system's.
 func (s *Source) removal(o Options) *http.Cookie {
-	return &http.Cookie{Name: s.Cookie, Path: s.Path, Domain: s.Domain, MaxAge: -1, Secure: !o.Insecure, HttpOnly: true, SameSite: o.SameSite}
+	return &http.Cookie{Name: s.Cookie, Path: s.Path, Domain: s.Domain, MaxAge: -1, Secure: !o.Insecure || s.Partitioned, HttpOnly: true, SameSite: o.SameSite, Partitioned: s.Partitioned}
 }
 
 // adopt reads the other systems' cookies. If the visitor has no session, the first of them that can
@@ -99,10 +111,13 @@ func (v *visit) adopt(r *http.Request, reason Reason) (Reason, error) {
 		cookies := r.CookiesNamed(source.Cookie)
 		for _, c := range cookies[:min(len(cookies), maxCookies)] {
 			found, err := source.Reader.ReadCookie(r.Context(), c.Name, c.Value)
-			if errors.Is(err, ErrUnavailable) {
+			if errors.Is(err, ErrUnavailable) && v.brought != broughtLive {
 				return "", err
 			}
-			if err != nil || found.Left <= 0 || len(found.Values) == 0 && found.content.owner == "" {
+			if unknown := new(TypeError); errors.As(err, &unknown) {
+				_ = v.notAdopted(r.Context(), c, err)
+			}
+			if err != nil || found.Left <= 0 {
 				continue
 			}
 			if v.brought != broughtLive {
@@ -115,22 +130,27 @@ func (v *visit) adopt(r *http.Request, reason Reason) (Reason, error) {
 					return reason, err
 				}
 			}
-			v.others = append(v.others, source)
+			if !slices.Contains(v.others, source) {
+				v.others = append(v.others, source)
+			}
 		}
 	}
 	return reason, nil
 }
 
-// errNotAdopted means that the values in another system's cookie cannot be stored. An event says why, and
-// the cookie is left alone.
+// errNotAdopted means that the cookie is left alone: it has no values, or an event says why they cannot
+// be stored.
 var errNotAdopted = errors.New("session: not adopted")
 
 // adoptCookie makes the values in another system's cookie the visitor's session, or continues the session
 // that an earlier request made of the same cookie. A reason means that that one has ended or was renewed.
 func (v *visit) adoptCookie(ctx context.Context, c *http.Cookie, found Contents) (Reason, error) {
 	h, err := v.store.newAdopted(found)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", v.notAdopted(ctx, c, err)
+	case h.values == "" && h.owner == "":
+		return "", errNotAdopted
 	}
 	name := v.session.Name()
 	derived := v.store.keys.derived(name, c)
@@ -146,7 +166,7 @@ func (v *visit) adoptCookie(ctx context.Context, c *http.Cookie, found Contents)
 		return reason, nil
 	}
 	trial := visit{store: v.store, session: v.session, brought: broughtLive, held: h}
-	if err = v.store.keeper.check(&trial, plan{save: write}, h.values); err == nil {
+	if err = v.store.keeper.check(&trial, plan{save: write}, h.values+headroom); err == nil {
 		err = v.opened(h)
 	}
 	if err != nil {
@@ -158,6 +178,9 @@ func (v *visit) adoptCookie(ctx context.Context, c *http.Cookie, found Contents)
 	}
 	return "", nil
 }
+
+// headroom is room in the session for what pages add by themselves, such as a token against forged forms.
+var headroom = strings.Repeat(" ", 256)
 
 func (v *visit) notAdopted(ctx context.Context, c *http.Cookie, err error) error {
 	v.emit(ctx, Event{Kind: Lost, Err: fmt.Errorf("the session in the cookie %s cannot be adopted: %w", c.Name, err)})
@@ -174,7 +197,7 @@ func (s *Store) newAdopted(found Contents) (h held, err error) {
 	if h.created.IsZero() {
 		h.created, h.lifetime = h.at, s.options.Lifetime
 	}
-	h.used, h.idle, h.other = h.at, s.options.idle(), found.Left
+	h.used, h.idle, h.other = h.at, s.options.idle(), found.Left+expiryMargin
 	h.cap(s.options)
 	h.longer = false
 	h.values, err = encodeValues(all)
@@ -184,19 +207,91 @@ func (s *Store) newAdopted(found Contents) (h held, err error) {
 // adopting reports whether the session was adopted and is not stored yet.
 func (v *visit) adopting() bool { return v.derived != nil }
 
+// refuseOlder keeps sessions from being adopted that the owner has signed in to before: they cannot be
+// ended otherwise. It stores an end mark under an ID that no session has, for each secret.
+func (s *Store) refuseOlder(ctx context.Context, name, owner string) error {
+	if len(s.options.Adopt) == 0 {
+		return nil
+	}
+	for _, hash := range s.keys.ownerHashes("\x00"+name, owner) {
+		if err := s.end(ctx, name, held{content: content{id: ID(hash), other: longestCookie}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revokedSince reports whether refuseOlder was called for the session's owner after the sign-in.
+func (s *Store) revokedSince(ctx context.Context, name string, h held) (bool, error) {
+	for _, hash := range s.keys.ownerHashes("\x00"+name, h.owner) {
+		mark, _, err := s.read(ctx, name, ID(hash))
+		if err != nil {
+			return false, err
+		}
+		if ago := longestCookie - mark.other; mark.over && ago <= h.after(time.Since(h.at)).age {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// enterAdopted adds an adopted session to its owner's, before it is stored. Whoever ends the owner's
+// sessions either finds it there, or has called refuseOlder before.
+func (s *Store) enterAdopted(ctx context.Context, v *visit) error {
+	name := v.session.Name()
+	if v.entered {
+		return nil
+	}
+	if err := s.addToIndex(ctx, name, v.held.owner, v.held.id); err != nil {
+		return err
+	}
+	revoked, err := s.revokedSince(ctx, name, v.held)
+	if err == nil && revoked {
+		err = ErrConflict
+	}
+	return err
+}
+
+// prepareRevokeOthers calls refuseOlder for the session's owner, unless the session has ended. If it is
+// being adopted, it first enters it, because refuseOlder is meant for the others.
+func (s *Store) prepareRevokeOthers(ctx context.Context, r *http.Request, session *sessions.Session, own visit) error {
+	if len(s.options.Adopt) == 0 {
+		return nil
+	}
+	name := session.Name()
+	if own.adopting() && own.signIn == nil {
+		err := s.enterAdopted(ctx, &own)
+		if err == nil {
+			err = s.change(r, session, func(v *visit) error {
+				v.entered = true
+				return nil
+			})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.stillOpen(ctx, name, own); err != nil {
+		return err
+	}
+	return s.refuseOlder(ctx, name, own.owner())
+}
+
 // removeOthers removes the other systems' cookies, unless one of them is all that the visitor has.
 func (v *visit) removeOthers(header http.Header) {
 	if v.owed {
 		return
 	}
 	for _, source := range v.others {
-		if source.Cookie == v.session.Name() && v.cookie != "" { // the session's cookie has replaced it
-			continue
+		removal := source.removal(v.store.options)
+		switch {
+		case removal.Name != v.session.Name():
+			v.removed = append(v.removed, removal.String())
+			header.Add("Set-Cookie", removal.String())
+			keepPrivate(header)
+		case v.cookie == "": // otherwise, the session's cookie has replaced it
+			v.writeCookie(header, removal)
 		}
-		line := source.removal(v.store.options).String()
-		v.removed = append(v.removed, line)
-		header.Add("Set-Cookie", line)
-		keepPrivate(header)
 	}
 	v.others = nil
 }

@@ -73,6 +73,44 @@ func Test_22_a_source_with_the_same_cookie_name_is_overwritten(t *testing.T) {
 	require.Empty(t, v.cookie)
 }
 
+func Test_22_a_cookie_is_set_or_removed_once(t *testing.T) {
+	memory := map[string]Source{"the same name": {Session: name, Reader: readable{}}, "another": {Session: name, Cookie: "other", Reader: readable{}}}
+	for what, source := range memory {
+		store := newStore(t, Options{Adopt: []Source{source}})
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		cookie := source.Cookie
+		if cookie == "" {
+			cookie = name
+		}
+		r.Header.Set("Cookie", cookie+"=valid-a; "+cookie+"=valid-b")
+		s, err := store.Get(r, name)
+		require.NoError(t, err)
+		for range 2 {
+			require.NoError(t, store.Destroy(r, s))
+			require.NoError(t, s.Save(r, w))
+			s.Values["n"] = 1
+			require.NoError(t, s.Save(r, w))
+		}
+		names := map[string]int{}
+		for _, c := range w.Result().Cookies() {
+			names[c.Name]++
+		}
+		for _, n := range names {
+			require.Equal(t, 1, n, "%s: %v", what, w.Header()["Set-Cookie"])
+		}
+	}
+}
+
+func Test_22_a_page_can_add_to_a_session_that_just_fitted(t *testing.T) {
+	for size := MaxCookie / 2; size < MaxCookie; size += 10 {
+		v := visitor{t: t, cookie: "other=valid-clark", store: newStore(t, Options{Adopt: from(readable{"long": strings.Repeat("x", size)})})}
+		res := v.visit(func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) {
+			s.Values["authenticity_token"] = strings.Repeat("t", 100)
+		})
+		require.Equal(t, http.StatusOK, res.StatusCode, size)
+	}
+}
+
 func Test_22_a_session_that_is_too_large_for_a_cookie_is_left_where_it_is(t *testing.T) {
 	var lost error
 	v := visitor{t: t, cookie: "other=valid-clark", store: newStore(t, Options{
@@ -116,8 +154,9 @@ func Test_22_a_source_that_cannot_work_is_an_error(t *testing.T) {
 		"not a valid name":       {Reader: readable{}},
 		"no Reader":              {Session: name},
 		"another Path or Domain": {Session: name, Path: "/app", Reader: readable{}},
+		"for two sessions":       {Session: "another", Cookie: "other", Reader: readable{}},
 	} {
-		_, err := New([][]byte{newSecret}, Options{Adopt: []Source{s}})
+		_, err := New([][]byte{newSecret}, Options{Adopt: append(from(readable{}), s)})
 		require.ErrorContains(t, err, want)
 	}
 }

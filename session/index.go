@@ -91,6 +91,9 @@ func (s *Store) RevokeOwner(ctx context.Context, name, owner string) (ended int,
 	if s.options.Backend == nil {
 		return 0, s.newGeneration(ctx, name, owner)
 	}
+	if err := s.refuseOlder(ctx, name, owner); err != nil {
+		return 0, err
+	}
 	owned, err := s.indexEntries(ctx, name, owner)
 	if err != nil {
 		return 0, err
@@ -126,6 +129,9 @@ func (s *Store) RevokeOthers(r *http.Request, session *sessions.Session) (ended 
 			return nil
 		})
 	}
+	if err := s.prepareRevokeOthers(ctx, r, session, own); err != nil {
+		return 0, err
+	}
 	owned, err := s.indexEntries(ctx, name, owner)
 	if err == nil {
 		err = s.stillOpen(ctx, name, own) // after the list was read: what it contains is older than any end of this session
@@ -145,7 +151,8 @@ func (s *Store) stillOpen(ctx context.Context, name string, own visit) error {
 	} else {
 		var h held
 		h, _, err = s.read(ctx, name, own.held.id)
-		there = h.verifier == own.held.verifier || own.adopting() && h.record == nil
+		there = h.verifier == own.held.verifier || own.adopting() && h.record == nil ||
+			slices.ContainsFunc(own.derived, func(as identity) bool { return as.verifier == h.verifier })
 	}
 	if err == nil && !there {
 		err = ErrConflict
@@ -312,10 +319,16 @@ func (s *Store) dropFromIndex(ctx context.Context, name, owner string, id ID) {
 
 // confirm makes sure that nobody has ended the owner's sessions while this one was saved. If
 // somebody has, it ends this one. Its cookie has not been sent yet.
-func (k onServer) confirm(ctx context.Context, name string, h held) error {
+func (k onServer) confirm(ctx context.Context, v *visit, h held) error {
+	name := v.session.Name()
 	there, err := k.inIndex(ctx, name, h.owner, h.id)
-	if there && err == nil {
+	switch {
+	case there && err == nil:
 		return nil
+	case err != nil && v.signIn == nil: // the next request with the other system's cookie confirms it
+		return err
+	case err != nil && v.adopting(): // its next request may adopt that cookie again
+		h.other = 0
 	}
 	return cmp.Or(k.end(ctx, name, h), err, ErrConflict) // nobody will receive its cookie
 }

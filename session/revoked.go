@@ -69,8 +69,14 @@ func (s *Store) loadStamp(ctx context.Context, id ID) (t stamp, age time.Duratio
 // ended is the renewal mark of a session that has ended. No cookie contains it.
 var ended = mark(bytes.Repeat([]byte{0xff}, len(mark{})))
 
-// markTime is how long a mark stays: until the last cookie that was set before it has expired.
-func (o Options) markTime() time.Duration { return o.Lifetime + expiryMargin }
+// markTime is how long a mark stays: until the last cookie that was set before it, here or by a system
+// whose sessions are adopted, has expired.
+func (o Options) markTime() time.Duration {
+	if len(o.Adopt) > 0 {
+		return max(o.Lifetime, longestCookie) + expiryMargin
+	}
+	return o.Lifetime + expiryMargin
+}
 
 // storeMark replaces a session's renewal mark, or reports false if another request came first.
 func (s *Store) storeMark(ctx context.Context, h held, next mark) (record []byte, ok bool, err error) {
@@ -182,11 +188,7 @@ func (s *Store) revokeCookie(ctx context.Context, id ID) (bool, error) {
 	if s.options.Revoked == nil {
 		return false, ErrNoBackend
 	}
-	ttl := s.options.markTime()
-	if len(s.options.Adopt) > 0 { // it may have been adopted from a cookie of another system
-		ttl = max(ttl, longestCookie)
-	}
-	return true, s.put(ctx, id, stamp{mark: ended}.encode(ttl), ttl)
+	return true, s.put(ctx, id, stamp{mark: ended}.encode(s.options.markTime()), s.options.markTime())
 }
 
 // adopt makes h the session of these identities, unless it was renewed or has ended.
@@ -202,11 +204,14 @@ func (k inCookie) adopt(ctx context.Context, name string, h held, as []identity)
 	if record != nil {
 		return k.replaced(h, age, t.mark == ended)
 	}
-	if h.owner != "" {
-		var g generation
-		g, err = k.loadGeneration(ctx, name, h.owner)
-		h.generation = g.mark
+	if h.owner == "" {
+		return h, "", nil
 	}
+	g, err := k.loadGeneration(ctx, name, h.owner)
+	if err == nil && g.exists && g.age <= h.age { // the owner's sessions were revoked after they signed in
+		return held{}, Refused, nil
+	}
+	h.generation = g.mark
 	return h, "", err
 }
 
@@ -272,7 +277,11 @@ func (k inCookie) endCopies(ctx context.Context, v *visit, p plan, h *held) (err
 	ok, reason := true, Reason("")
 	switch {
 	case p.end || h.id == (ID{}):
-		_, ok, err = k.storeMark(ctx, v.held, ended) // true for each of two requests that end it: equal records may be swapped
+		if _, ok, err = k.storeMark(ctx, v.held, ended); !ok && err == nil { // another request may have ended it, too
+			var t stamp
+			t, _, _, err = k.loadStamp(ctx, v.held.id)
+			ok = t.mark == ended
+		}
 	case p.save == renew:
 		h.record, ok, err = k.storeMark(ctx, v.held, h.renewal)
 	default:

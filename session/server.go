@@ -84,6 +84,11 @@ func (k onServer) adopt(ctx context.Context, name string, h held, as []identity)
 	if err != nil || reason == "" || there.record != nil {
 		return there, reason, err
 	}
+	if h.owner != "" {
+		if revoked, err := k.revokedSince(ctx, name, h); err != nil || revoked {
+			return held{}, Refused, err
+		}
+	}
 	h.id, h.verifier, h.value = as[0].id, as[0].verifier, as[0].token
 	return h, "", nil
 }
@@ -171,8 +176,8 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (h
 	default:
 		h, err = k.update(ctx, v, p, encoded)
 	}
-	if err == nil && (v.signIn != nil || v.adopting() && h.owner != "") {
-		err = k.confirm(ctx, name, h)
+	if err == nil && (v.signIn != nil || v.owed && h.owner != "") {
+		err = k.confirm(ctx, v, h)
 	}
 	if err != nil && p.end {
 		v.emit(ctx, Event{Kind: Destroyed, ID: v.held.id.String()})
@@ -287,7 +292,12 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 		ok, err := k.swap(ctx, h.id, latest.record, mark, ttl)
 		return held{}, ok, err
 	}
-	if v.adopting() && h.owner != "" || latest.secret > 0 && latest.owner != "" { // before it is sealed under the newest secret
+	if v.adopting() && v.signIn == nil && h.owner != "" {
+		if err := k.enterAdopted(ctx, v); err != nil {
+			return held{}, false, err
+		}
+	}
+	if latest.secret > 0 && latest.owner != "" { // before it is sealed under the newest secret
 		if err := k.addToIndex(ctx, v.session.Name(), h.owner, h.id); err != nil {
 			return held{}, false, err
 		}
@@ -369,9 +379,13 @@ func (s *Store) end(ctx context.Context, name string, h held) error {
 
 // endMark returns the record that stands for a session that has ended, and how long it is stored: for
 // Options.Grace or, if the session was adopted from another system's cookie, until nobody can adopt
-// that cookie again. It contains only how much longer than Grace that is.
+// that cookie again. It contains only how much longer than Grace that is. A session that was not read may
+// be about to be adopted.
 func (s *Store) endMark(name string, h held) (record []byte, ttl time.Duration) {
 	ttl = max(s.options.Grace, h.other)
+	if h.record == nil && h.other == 0 && len(s.options.Adopt) > 0 {
+		ttl = longestCookie
+	}
 	plain := binary.AppendUvarint(nil, uint64((ttl - s.options.Grace).Milliseconds()))
 	return s.keys.seal(plain, purpose(kindEnd, name, h.id[:])), ttl
 }

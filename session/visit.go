@@ -29,6 +29,7 @@ type visit struct {
 	next           identity       // of the session that a save would begin
 	saved          string         // the encoded values that the response reflects
 	derived        []identity     // of a session that was adopted from another system and is not stored yet
+	entered        bool           // it is in its owner's index already
 	owed           bool           // the session was adopted, and the browser does not have its cookie yet
 	others         []*Source      // whose cookies the response is to remove
 	removed        []string       // the Set-Cookie lines that remove them

@@ -26,7 +26,6 @@ const other = "other"
 type readable struct {
 	left   time.Duration // how long it still accepts them
 	values map[string]any
-	empty  bool
 	err    error
 }
 
@@ -36,7 +35,7 @@ func (r readable) ReadCookie(_ context.Context, name, value string) (session.Con
 		return session.Contents{}, errors.Join(errors.New("refused"), r.err)
 	}
 	values := map[string]any{"user": user}
-	if r.empty {
+	if user == "" {
 		clear(values)
 	}
 	for key, value := range r.values {
@@ -156,7 +155,7 @@ func adoption(t *testing.T, b session.Backend) {
 	})
 
 	t.Run("22: a cookie that the source refuses is left alone", func(t *testing.T) {
-		for why, r := range map[string]readable{"invalid": {left: time.Hour}, "expired": {}, "empty": {left: time.Hour, empty: true}, "an error": {left: time.Hour, err: errors.New("no")}} {
+		for why, r := range map[string]readable{"invalid": {left: time.Hour}, "expired": {}, "an error": {left: time.Hour, err: errors.New("no")}} {
 			m := begin(t, session.Options{Adopt: from(r)})
 			if m.other = "valid-clark"; why == "invalid" {
 				m.other = "forged-clark"
@@ -165,6 +164,15 @@ func adoption(t *testing.T, b session.Backend) {
 			require.Empty(t, m.values(), why)
 			require.Len(t, m.visit(setting("cart", "cape")).Cookies(), 1, why)
 			require.Empty(t, m.visit(look).Cookies(), why)
+		}
+	})
+
+	t.Run("22: a cookie without values is no session", func(t *testing.T) {
+		for _, values := range []map[string]any{{}, {"_flash_": []byte("{}")}} {
+			m := begin(t, session.Options{Adopt: from(readable{left: time.Hour, values: values})})
+			m.other = "valid-"
+			require.Empty(t, m.visit(look).Cookies())
+			require.Zero(t, records(t, b))
 		}
 	})
 
@@ -230,14 +238,6 @@ func adoption(t *testing.T, b session.Backend) {
 		require.Empty(t, m.values())
 		require.Empty(t, thief.values())
 		require.Zero(t, count(t, m.store), "nor listed")
-	})
-
-	t.Run("22: what is remembered of the other cookie goes when that would have expired", func(t *testing.T) {
-		m := begin(t, session.Options{Adopt: from(readable{left: 1500 * time.Millisecond}), Grace: time.Second})
-		m.visit(destroying)
-		require.Equal(t, 1, records(t, b))
-		time.Sleep(1700 * time.Millisecond)
-		require.Zero(t, records(t, b))
 	})
 
 	t.Run("22: processes with another order of secrets adopt the same session", func(t *testing.T) {
@@ -360,6 +360,118 @@ func adoption(t *testing.T, b session.Backend) {
 		require.Empty(t, v.listed("clark"))
 	})
 
+	t.Run("22: what revokes an owner's sessions also ends those that have not been adopted yet", func(t *testing.T) {
+		for how, options := range map[string]session.Options{"on a server": {Backend: b}, "in cookies": {Revoked: b}} {
+			require.NoError(t, b.Clear(t.Context()))
+			cookies, err := session.New([][]byte{oldSecret}, session.Options{})
+			require.NoError(t, err)
+			signedIn := func() string {
+				old := &visitor{t: t, store: cookies}
+				old.signIn("clark")
+				return old.cookie
+			}
+			options.Grace, options.Adopt = time.Second, []session.Source{{Session: name, Reader: cookies}}
+			store, err := session.New([][]byte{newSecret}, options)
+			require.NoError(t, err)
+			first, second, third := signedIn(), signedIn(), signedIn()
+			at := func(cookie string) *visitor { return &visitor{t: t, store: store, cookie: cookie} }
+			adopted, own := at(second), at(third)
+			require.Equal(t, "clark", adopted.owner())
+			res := own.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) { // before its session is stored
+				_, err := store.RevokeOthers(r, s)
+				require.NoError(t, err)
+			})
+			require.Equal(t, http.StatusOK, res.StatusCode, how)
+			require.Equal(t, "clark", own.owner(), how)
+			time.Sleep(1200 * time.Millisecond)
+			for _, v := range []*visitor{at(first), at(second), adopted} {
+				require.Empty(t, v.owner(), how)
+			}
+			later := at(signedIn())
+			require.Equal(t, "clark", later.owner(), "who has signed in there afterwards: %s", how)
+			_, err = store.RevokeOwner(t.Context(), name, "clark")
+			require.NoError(t, err)
+			time.Sleep(1200 * time.Millisecond)
+			for _, v := range []*visitor{at(third), later, own} {
+				require.Empty(t, v.owner(), how)
+			}
+		}
+	})
+
+	t.Run("22: a sign-in to a session that is being adopted ends with its owner's", func(t *testing.T) {
+		m := begin(t, session.Options{Grace: time.Second})
+		res := m.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, m.store.SignIn(r, s, "clark"))
+			_, err := m.store.RevokeOwner(t.Context(), name, "clark")
+			require.NoError(t, err)
+			time.Sleep(1200 * time.Millisecond)
+		})
+		require.Equal(t, http.StatusConflict, res.StatusCode)
+	})
+
+	t.Run("22: a revocation that meets an adoption ends it for good", func(t *testing.T) {
+		met := &meeting{Backend: b}
+		m, admin := begin(t, session.Options{Grace: time.Second}), move(t, met, session.Options{Grace: time.Second})
+		thief, id := m.copied(), ""
+		m.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			id = m.store.Info(r, s).ID
+			w.WriteHeader(http.StatusBadGateway)
+		})
+		met.before = func() { m.visit(look) }
+		_, err := admin.store.Revoke(t.Context(), name, id)
+		require.NoError(t, err)
+		time.Sleep(1200 * time.Millisecond)
+		require.Empty(t, m.values())
+		require.Empty(t, thief.values())
+	})
+
+	t.Run("22: an outage while a session is confirmed does not end it", func(t *testing.T) {
+		cookies, err := session.New([][]byte{oldSecret}, session.Options{})
+		require.NoError(t, err)
+		old := &visitor{t: t, store: cookies}
+		old.signIn("clark")
+		f := &failing{Backend: b}
+		v := open(t, f, session.Options{OnEvent: quiet, Adopt: []session.Source{{Session: name, Reader: cookies}}})
+		v.cookie = old.cookie
+		f.confirms.Store(true)
+		require.Equal(t, http.StatusServiceUnavailable, v.visit(look).StatusCode)
+		f.confirms.Store(false)
+		require.Equal(t, "clark", v.owner())
+		require.Len(t, v.cookie, 64)
+
+		require.NoError(t, b.Clear(t.Context()))
+		m := move(t, f, session.Options{OnEvent: quiet, Grace: time.Second})
+		f.confirms.Store(true)
+		require.Equal(t, http.StatusServiceUnavailable, m.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, m.store.SignIn(r, s, "clark"))
+		}).StatusCode)
+		f.confirms.Store(false)
+		time.Sleep(1200 * time.Millisecond)
+		require.Equal(t, clark, m.values(), "nobody signed in, and nothing is lost")
+	})
+
+	t.Run("22: a source that cannot be reached does not disturb a session", func(t *testing.T) {
+		m := begin(t, session.Options{Adopt: from(readable{err: session.ErrUnavailable})})
+		m.other = ""
+		m.visit(setting("cart", "cape"))
+		m.other = "valid-clark"
+		require.Equal(t, http.StatusOK, m.visit(look).StatusCode)
+		require.Equal(t, session.View{"cart": "cape"}, m.values())
+	})
+
+	t.Run("22: two requests that sign out at once both succeed", func(t *testing.T) {
+		for _, left := range []time.Duration{time.Hour, 1000 * time.Hour} {
+			m := begin(t, session.Options{Revoked: b, Adopt: from(readable{left: left})})
+			second := m.copied()
+			res := m.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				require.Equal(t, http.StatusOK, second.visit(destroying).StatusCode)
+				time.Sleep(5 * time.Millisecond)
+				destroying(w, r, s)
+			})
+			require.Equal(t, http.StatusOK, res.StatusCode)
+		}
+	})
+
 	t.Run("22: the index drops a session that has ended, while its cookie is remembered", func(t *testing.T) {
 		f := &failing{Backend: b}
 		v := move(t, f, session.Options{Grace: time.Second})
@@ -478,6 +590,20 @@ func notAgain(t *testing.T, b session.Backend, options session.Options) {
 		theft.late.visit(setting("late", true))
 		require.Equal(t, session.View{"late": true}, theft.late.values(), "another session: %s", what)
 	}
+}
+
+// A meeting is a backend in which something happens before a record is put.
+type meeting struct {
+	session.Backend
+	before func()
+}
+
+func (m *meeting) Put(ctx context.Context, id session.ID, next []byte, ttl time.Duration) error {
+	if before := m.before; before != nil {
+		m.before = nil
+		before()
+	}
+	return m.Backend.Put(ctx, id, next, ttl)
 }
 
 // overtaken is a backend in which something happens right after a session was added to the index.

@@ -453,3 +453,20 @@ func Test_22_a_mark_lasts_as_long_as_the_other_cookie(t *testing.T) {
 		})
 	}
 }
+
+func Test_22_what_is_remembered_of_the_other_cookie_goes_an_hour_after_that_has_expired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &Memory{}
+		m := move(t, b, session.Options{Adopt: from(readable{left: 2 * time.Hour})})
+		m.visit(look)
+		for range 1000 {
+			m.visit(setting("n", time.Now().UnixNano()))
+			time.Sleep(1500 * time.Microsecond)
+		}
+		m.visit(destroying)
+		time.Sleep(2 * time.Hour)
+		require.Equal(t, 1, records(t, b))
+		time.Sleep(time.Hour)
+		require.Zero(t, records(t, b))
+	})
+}
