@@ -188,9 +188,18 @@ func (c *Config) readKeys() error {
 	c.FlaskKeys, c.FlaskCookie = list("FLASK_SECRET_KEY", ""), envy.Get("FLASK_SESSION_COOKIE", "session")
 	c.BuffaloKeys = list("BUFFALO_SESSION_SECRET", "")
 	for name, keys := range map[string][]string{"FLASK_SECRET_KEY": c.FlaskKeys, "BUFFALO_SESSION_SECRET": c.BuffaloKeys} {
-		if slices.Contains(keys, "") {
-			return fmt.Errorf("%s: a secret in the list is empty: set it to the other application's secrets, newest first and separated by commas, or unset it", name)
+		for i, key := range keys {
+			switch {
+			case key == "":
+				return fmt.Errorf("%s: secret %d of %d is empty: set it to the other application's secrets, newest first and separated by commas, or unset it", name, i+1, len(keys))
+			case len(key) < 8 && c.Production():
+				return fmt.Errorf("%s: secret %d of %d has fewer than 8 bytes, so others can guess it and make sessions: leave it out (a secret that contains a comma cannot be set here)", name, i+1, len(keys))
+			}
 		}
+	}
+	onServer := slices.ContainsFunc(c.OldStores, func(store string) bool { return store != "cookie" })
+	if onServer && len(c.FlaskKeys)+len(c.BuffaloKeys) > 0 {
+		return errors.New("SESSION_STORE: only the old store knows which sessions of FLASK_SECRET_KEY and BUFFALO_SESSION_SECRET have ended: unset these before you set it to a list")
 	}
 	if (&http.Cookie{Name: c.FlaskCookie}).Valid() != nil {
 		return fmt.Errorf("FLASK_SESSION_COOKIE: %q is not the name of a cookie: set it to the Flask application's SESSION_COOKIE_NAME, or unset it", c.FlaskCookie)

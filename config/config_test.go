@@ -133,12 +133,29 @@ func Test_Config_reads_which_sessions_are_taken_over(t *testing.T) {
 	require.Empty(t, c.FlaskKeys)
 	require.Empty(t, c.BuffaloKeys)
 
-	c, err = with(t, map[string]string{"GO_ENV": "test", "SESSION_STORE": "redis, cookie,file", "FLASK_SECRET_KEY": "new key, old key", "BUFFALO_SESSION_SECRET": "k"})
+	c, err = with(t, map[string]string{"GO_ENV": "test", "SESSION_STORE": "redis, cookie,file"})
 	require.NoError(t, err)
 	require.Equal(t, "redis", c.Store)
 	require.Equal(t, []string{"cookie", "file"}, c.OldStores)
 	require.Equal(t, "tmp/sessions_test.db", c.File)
+
+	c, err = with(t, map[string]string{"GO_ENV": "test", "SESSION_STORE": "redis,cookie", "FLASK_SECRET_KEY": "new key, old key", "BUFFALO_SESSION_SECRET": "k"})
+	require.NoError(t, err)
 	require.Equal(t, []string{"new key", "old key"}, c.FlaskKeys)
 	require.Equal(t, "session", c.FlaskCookie)
 	require.Equal(t, []string{"k"}, c.BuffaloKeys)
+}
+
+func Test_Config_secrets_that_others_can_guess_adopt_nothing_in_production(t *testing.T) {
+	for _, name := range []string{"FLASK_SECRET_KEY", "BUFFALO_SESSION_SECRET"} {
+		_, err := with(t, map[string]string{"GO_ENV": "production", "SESSION_SECRET": session.NewSecret(), name: "a long enough key,p3"})
+		require.ErrorContains(t, err, name+": secret 2 of 2")
+		require.NotContains(t, err.Error(), "p3")
+	}
+}
+
+func Test_Config_one_move_at_a_time(t *testing.T) {
+	_, err := with(t, map[string]string{"GO_ENV": "test", "SESSION_STORE": "redis,file", "FLASK_SECRET_KEY": "k"})
+	require.ErrorContains(t, err, "SESSION_STORE: ")
+	require.Equal(t, 0, strings.Count(err.Error(), "\n"))
 }

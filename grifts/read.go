@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,42 +28,56 @@ func init() {
 }
 
 // read returns what is in a cookie, as anybody can read it. The cookie is a value alone, or a line of
-// Cookie or Set-Cookie with its name.
+// Cookie or Set-Cookie.
 func read(input string) (string, error) {
-	value := strings.TrimSpace(input)
+	line := strings.TrimSpace(input)
 	for _, header := range []string{"Set-Cookie:", "Cookie:"} {
-		value = strings.TrimSpace(strings.TrimPrefix(value, header))
+		line = strings.TrimPrefix(line, header)
 	}
-	value, _, _ = strings.Cut(value, ";")
-	_, named, _ := strings.Cut(value, "=") // gorilla's value can end with "="
-	for _, value := range []string{value, named} {
-		if values, at, err := flask.Peek(value); err == nil {
-			return contents("Flask", at, values), nil
-		}
-		if values, at, err := gorilla.Peek(value); err == nil {
-			return contents("Stock Buffalo (gorilla/sessions)", at, values), nil
+	for _, pair := range strings.Split(line, ";") {
+		pair = strings.TrimSpace(pair)
+		_, named, _ := strings.Cut(pair, "=") // gorilla's value can end with "="
+		for _, value := range []string{pair, strings.Trim(named, `"`)} {
+			if values, at, err := flask.Peek(value); err == nil {
+				return contents("Flask", at, values), nil
+			}
+			if values, at, err := gorilla.Peek(value); err == nil {
+				return contents("Stock Buffalo (gorilla/sessions)", at, values), nil
+			}
 		}
 	}
 	return "", errors.New("this is not a cookie that Flask or stock Buffalo has signed. If Heroes has set it, it is sealed: nobody can read it without SESSION_SECRET")
 }
 
-// contents returns the values, sorted by their keys.
+// contents prints the values, sorted by their keys.
 func contents[K comparable](system string, at time.Time, values map[K]any) string {
 	var lines []string
 	for key, value := range values {
-		lines = append(lines, fmt.Sprintf("  %v: %s\n", key, text(value)))
+		lines = append(lines, fmt.Sprintf("  %s: %s\n", text(key), text(value)))
 	}
 	slices.Sort(lines)
-	return fmt.Sprintf("%s signed this %s ago. It contains, for anyone to read:\n%s", system, ago(at), strings.Join(lines, ""))
+	return fmt.Sprintf("%s signed this at %s. It contains, for anyone to read:\n%s", system, at.UTC().Format("2006-01-02 15:04:05 MST"), strings.Join(lines, ""))
 }
 
-// text returns a value as a person reads it.
+// text returns a value as a person reads it. What others wrote is quoted, so that it cannot control the
+// terminal.
 func text(value any) string {
-	switch value := value.(type) {
-	case string:
-		return strconv.Quote(value)
-	case []byte:
-		return strconv.Quote(string(value))
+	switch v := value.(type) {
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = text(item)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case map[string]any:
+		items := make([]string, 0, len(v))
+		for key, item := range v {
+			items = append(items, text(key)+": "+text(item))
+		}
+		slices.Sort(items)
+		return "{" + strings.Join(items, ", ") + "}"
+	case bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64:
+		return fmt.Sprint(v)
 	}
-	return fmt.Sprint(value)
+	return fmt.Sprintf("%q", value)
 }

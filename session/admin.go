@@ -53,7 +53,7 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unr
 
 // Revoke ends the session with that ID and a cookie of that name, at once, in every process and
 // regardless of requests in progress. It reports whether there was one. If the session has not
-// been saved yet, Revoke keeps it from beginning for Options.Grace.
+// been saved yet, Revoke keeps it from beginning for Options.Grace, or with Options.Adopt for good.
 //
 // It ends a session in a cookie if there is Options.Revoked, and then reports true for any ID:
 // nobody knows which ones there are.

@@ -58,15 +58,16 @@ type Options struct {
 
 	// MaxPerOwner is how many sessions an owner can be signed in with at a time. Signing in to
 	// another one ends the oldest. It needs a Backend. Sessions that were signed in before
-	// MaxPerOwner was set count, too. Default: any number.
+	// MaxPerOwner was set, or adopted, count, too. Default: any number.
 	MaxPerOwner int
 
 	// KeepOldest refuses another sign-in with ErrTooMany, where MaxPerOwner would end the oldest session.
 	// A session whose cookie never reached a browser counts until it expires or is revoked.
 	KeepOldest bool
 
-	// Adopt lists other systems whose sessions this Store adopts, the preferred one first: see
-	// Source. Default: none.
+	// Adopt lists other systems whose sessions this Store adopts, the preferred one first, so that a
+	// move to this package signs nobody out. See Source, and what the documentation of the package says
+	// about copies of the other cookies. Default: none.
 	Adopt []Source
 
 	// Path and Domain are the cookie's. Default: "/", and no Domain, so that only the host that

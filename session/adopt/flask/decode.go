@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,15 +28,19 @@ import (
 //	bool       bool
 //	None       nothing in a dict, "" in a list
 //
-// What flash() has stored becomes Buffalo's flash, and whether the session was permanent is left out.
+// What flash() has stored becomes Buffalo's flash. Whether the session was permanent is left out, and so
+// are keys that have a meaning here.
 func decode(text []byte) (map[string]any, error) {
-	if tooDeep(text) {
+	if tooLarge(text) {
 		return nil, errRefused
 	}
 	d := json.NewDecoder(bytes.NewReader(names(text)))
 	d.UseNumber()
 	var v any
-	if err := d.Decode(&v); err != nil || d.More() {
+	if err := d.Decode(&v); err != nil {
+		return nil, errRefused
+	}
+	if _, err := d.Token(); err != io.EOF {
 		return nil, errRefused
 	}
 	v, err := untag(v)
@@ -45,7 +51,9 @@ func decode(text []byte) (map[string]any, error) {
 	if !ok {
 		return nil, errRefused
 	}
-	delete(values, "_permanent")
+	for _, key := range []string{"_permanent", "_flash_", "_flash"} {
+		delete(values, key)
+	}
 	if flashes, ok := values["_flashes"].([]any); ok {
 		delete(values, "_flashes")
 		if flash := buffaloFlash(flashes); flash != nil {
@@ -55,9 +63,10 @@ func decode(text []byte) (map[string]any, error) {
 	return values, nil
 }
 
-// tooDeep reports whether lists and dicts nest too deep, before anything is built of them.
-func tooDeep(text []byte) bool {
-	depth, quoted := 0, false
+// tooLarge reports whether lists and dicts nest too deep or have too many items, before anything is built
+// of them.
+func tooLarge(text []byte) bool {
+	depth, items, quoted := 0, 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case quoted && c == '\\':
@@ -69,15 +78,21 @@ func tooDeep(text []byte) bool {
 			if depth++; depth > 2*maxDepth { // a tag takes one more
 				return true
 			}
+			items++
 		case c == ']' || c == '}':
 			depth--
+		case c == ',':
+			items++
 		}
 	}
-	return false
+	return items > maxItems
 }
 
-// names replaces the numbers that Python writes by name, which JSON does not have, by dicts that
-// look like a tag.
+// named are the numbers that Python writes by name, which JSON does not have. They are replaced by
+// numbers that Python never writes: it has no capital E.
+var named = []struct{ name, number string }{{"NaN", "0E0"}, {"Infinity", "1E999"}, {"-Infinity", "-1E999"}}
+
+// names replaces the numbers that Python writes by name.
 func names(text []byte) []byte {
 	if !bytes.ContainsAny(text, "NI") {
 		return text
@@ -94,23 +109,14 @@ func names(text []byte) []byte {
 		if c == '"' {
 			quoted = !quoted
 		}
-		if name := numberName(text[i:]); !quoted && name != "" {
-			out = append(out, `{" f":"`+name+`"}`...)
-			i += len(name) - 1
+		if n := slices.IndexFunc(named, func(n struct{ name, number string }) bool { return bytes.HasPrefix(text[i:], []byte(n.name)) }); !quoted && n >= 0 {
+			out = append(out, named[n].number...)
+			i += len(named[n].name) - 1
 			continue
 		}
 		out = append(out, c)
 	}
 	return out
-}
-
-func numberName(text []byte) string {
-	for _, name := range []string{"NaN", "Infinity", "-Infinity"} {
-		if bytes.HasPrefix(text, []byte(name)) {
-			return name
-		}
-	}
-	return ""
 }
 
 // untag returns v in Go's types.
@@ -180,7 +186,7 @@ func untagOne(key string, item any) (v any, tagged bool, err error) {
 		}
 		v, err = untag(item)
 		return v, true, err
-	case " b", " m", " u", " d", " f":
+	case " b", " m", " u", " d":
 		if !isText {
 			return nil, true, errRefused
 		}
@@ -198,8 +204,6 @@ func untagText(key, text string) (any, error) {
 		return base64.StdEncoding.DecodeString(text)
 	case " d":
 		return http.ParseTime(text)
-	case " f":
-		return strconv.ParseFloat(text, 64)
 	}
 	if b, err := hex.DecodeString(text); err != nil || len(b) != 16 {
 		return nil, errRefused
@@ -212,6 +216,9 @@ func untagText(key, text string) (any, error) {
 func number(n json.Number) (any, error) {
 	if i, err := strconv.Atoi(n.String()); err == nil {
 		return i, nil
+	}
+	if n == "0E0" {
+		return math.NaN(), nil
 	}
 	f, err := n.Float64()
 	if err != nil && !math.IsInf(f, 0) {

@@ -33,8 +33,11 @@ type Options struct {
 
 const (
 	maxCookie  = 4096      // bytes; browsers keep no larger one
-	maxPayload = 256 << 10 // bytes, decompressed
+	maxPayload = 128 << 10 // bytes, decompressed
+	maxItems   = 4000      // in all lists and dicts
 	maxDepth   = 30        // of lists and dicts
+
+	maxSkew = time.Minute // between the clocks of Flask's host and this one
 )
 
 var errRefused = errors.New("flask: the cookie is not one of this application, or too old")
@@ -91,10 +94,11 @@ func (r *Reader) open(cookie string, now time.Time) (values map[string]any, left
 	if len(cookie) > maxCookie || !ok || !r.signed(signed, signature) {
 		return nil, 0, errRefused
 	}
-	values, at, err := parse(signed)
-	if left = r.maxAge - now.Sub(at); err == nil && left <= 0 {
-		err = errRefused
+	payload, at, err := parse(signed)
+	if left = r.maxAge - now.Sub(at); err != nil || left <= 0 || at.Sub(now) > maxSkew {
+		return nil, 0, errRefused
 	}
+	values, err = read(payload)
 	return values, left, err
 }
 
@@ -104,23 +108,30 @@ func Peek(cookie string) (values map[string]any, at time.Time, err error) {
 	if len(cookie) > maxCookie || !ok {
 		return nil, at, errRefused
 	}
-	return parse(signed)
+	payload, at, err := parse(signed)
+	if err == nil {
+		values, err = read(payload)
+	}
+	return values, at, err
 }
 
-// parse reads what is signed of a cookie.
-func parse(signed string) (values map[string]any, at time.Time, err error) {
+// parse splits what is signed of a cookie.
+func parse(signed string) (payload string, at time.Time, err error) {
 	payload, stamp, _ := cutLast(signed)
-	if at, err = parseTime(stamp); err != nil {
-		return nil, at, errRefused
-	}
+	at, err = parseTime(stamp)
+	return payload, at, err
+}
+
+// read returns the values in a payload.
+func read(payload string) (values map[string]any, err error) {
 	text, err := decompress(payload)
 	if err == nil {
 		values, err = decode(text)
 	}
 	if err != nil {
-		return nil, at, errRefused
+		return nil, errRefused
 	}
-	return values, at, nil
+	return values, nil
 }
 
 // cutLast cuts text at its last dot.

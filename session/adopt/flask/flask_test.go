@@ -188,6 +188,13 @@ func Test_a_hostile_payload_costs_little(t *testing.T) {
 		"not a UUID":              plain(`{"x":{" u":"12"}}`),
 		"not a time":              plain(`{"x":{" d":"yesterday"}}`),
 		"nothing":                 "",
+		"many NaN":                deflated(`{"x":[` + strings.Repeat("NaN,", 30_000) + `1]}`),
+		"many numbers":            deflated(`{"x":[` + strings.Repeat("1,", 60_000) + `1]}`),
+		"many lists":              deflated(`{"x":[` + strings.Repeat("[],", 40_000) + `1]}`),
+		"many dicts":              deflated(`{"x":[` + strings.Repeat("{},", 40_000) + `1]}`),
+		"an error at the end":     deflated(`{"x":[` + strings.Repeat("1,", maxItems-10) + `{" b":7}]}`),
+		"an error after a text":   deflated(`{"x":"` + strings.Repeat("a", maxPayload-100) + `","y":{" b":7}}`),
+		"a bracket too many":      plain(`{"a":1}]`),
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -222,6 +229,13 @@ func Test_a_cookie_from_before_itsdangerous_1_counts_from_2011(t *testing.T) {
 	require.InDelta(t, 31*24*time.Hour, left, float64(time.Minute))
 }
 
+func Test_a_cookie_from_the_future_is_refused(t *testing.T) {
+	for ahead, want := range map[time.Duration]error{maxSkew / 2: nil, 2 * maxSkew: errRefused} {
+		_, err := open(t, sign(plain(`{"a":1}`), time.Now().Add(ahead)))
+		require.Equal(t, want, err, ahead)
+	}
+}
+
 func Test_New_needs_a_secret_key(t *testing.T) {
 	for _, keys := range [][]string{nil, {""}, {secret, ""}} {
 		_, err := New(keys, Options{})
@@ -244,4 +258,25 @@ func FuzzReadCookie(f *testing.F) {
 			t.Fatalf("%v and %v", values, err)
 		}
 	})
+}
+
+func Test_a_large_session_costs_little(t *testing.T) {
+	for what, payload := range map[string]string{
+		"numbers": deflated(`{"x":[` + strings.Repeat("1,", maxItems-10) + `1]}`),
+		"NaN":     deflated(`{"x":[` + strings.Repeat("NaN,", maxItems-10) + `1]}`),
+		"a text":  deflated(`{"x":"` + strings.Repeat("a", maxPayload-100) + `"}`),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := open(t, sign(payload, time.Now()))
+		runtime.ReadMemStats(&after)
+		require.NoError(t, err, what)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20), what)
+	}
+}
+
+func Test_keys_that_mean_something_here_are_left_out(t *testing.T) {
+	values, err := open(t, sign(plain(`{"_flash_":"text","_flash":1,"_permanent":true,"x":{" f":"1.5"}}`), time.Now()))
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"x": map[string]any{" f": "1.5"}}, values)
 }

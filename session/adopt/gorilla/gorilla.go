@@ -78,7 +78,7 @@ func New(keyPairs [][]byte, options Options) (*Reader, error) {
 }
 
 // ReadCookie returns the values in a cookie, and how long gorilla/sessions would still accept it. The
-// error is the same whatever is wrong, except that it says which key cannot be stored.
+// error is the same whatever is wrong, except for a *session.TypeError about a key that cannot be stored.
 func (r *Reader) ReadCookie(_ context.Context, name, value string) (session.Contents, error) {
 	all := map[any]any{} // gob would make one of any size that the cookie announces
 	at, _, err := parse(value)
@@ -93,7 +93,7 @@ func (r *Reader) ReadCookie(_ context.Context, name, value string) (session.Cont
 	for key, value := range all {
 		text, ok := key.(string)
 		if !ok {
-			return session.Contents{}, fmt.Errorf("gorilla: the session has the key %v, which is not a string: replace it in Options.Convert", key)
+			return session.Contents{}, &session.TypeError{Key: fmt.Sprint(key), Type: fmt.Sprintf("a key of type %T", key)}
 		}
 		values[text] = value
 	}
