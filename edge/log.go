@@ -52,6 +52,8 @@ func LogSession(ctx context.Context, l buffalo.Logger, e session.Event) {
 	switch e.Kind {
 	case session.Lost, session.Unreachable:
 		level, message = slog.LevelError, e.Err.Error()
+	case session.NotAdopted:
+		level, message = slog.LevelWarn, e.Err.Error()
 	case session.Conflict:
 		level, message = slog.LevelInfo, e.Err.Error()
 	case session.Rejected:

@@ -114,14 +114,47 @@ func Test_22_a_page_can_add_to_a_session_that_just_fitted(t *testing.T) {
 func Test_22_a_session_that_is_too_large_for_a_cookie_is_left_where_it_is(t *testing.T) {
 	var lost error
 	v := visitor{t: t, cookie: "other=valid-clark", store: newStore(t, Options{
-		Adopt:   from(readable{"long": strings.Repeat("x", MaxCookie)}),
-		OnEvent: func(_ context.Context, e Event) { lost = e.Err },
+		Adopt: from(readable{"long": strings.Repeat("x", MaxCookie)}),
+		OnEvent: func(_ context.Context, e Event) {
+			require.Equal(t, NotAdopted, e.Kind)
+			lost = e.Err
+		},
 	})}
 	require.Empty(t, setCookies(v.visit(look)))
 	tooLarge := new(TooLargeError)
 	require.ErrorAs(t, lost, &tooLarge)
 	require.Empty(t, v.values())
 }
+
+func Test_22_a_failed_answer_keeps_what_was_done_to_the_cookies(t *testing.T) {
+	store := newStore(t, Options{Adopt: from(readable{})})
+	handler := store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := store.Get(r, name)
+		require.NoError(t, err)
+		another, err := store.Get(r, "another")
+		require.NoError(t, err)
+		another.Values["n"] = failingOnce{new(int)}
+	}), nil)
+	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+	r.Header.Set("Cookie", "other=valid-clark")
+	handler.ServeHTTP(w, r)
+	require.Equal(t, http.StatusInternalServerError, w.Code)
+	require.Len(t, w.Result().Cookies(), 2, "the first session was saved: %v", w.Header()["Set-Cookie"])
+}
+
+// A failingOnce can be encoded when it is checked, but not when it is saved.
+type failingOnce struct{ n *int }
+
+func init() { Register("failing once", failingOnce{}) }
+
+func (f failingOnce) MarshalBinary() ([]byte, error) {
+	if *f.n++; *f.n > 1 {
+		return nil, errors.New("no")
+	}
+	return nil, nil
+}
+
+func (f *failingOnce) UnmarshalBinary([]byte) error { return nil }
 
 func Test_22_a_source_serves_one_session(t *testing.T) {
 	v := visitor{t: t, store: newStore(t, Options{Adopt: []Source{{Session: "another", Cookie: "other", Reader: readable{}}}}), cookie: "other=valid-clark"}
@@ -151,10 +184,11 @@ func Test_22_without_Handler_Save_takes_over(t *testing.T) {
 
 func Test_22_a_source_that_cannot_work_is_an_error(t *testing.T) {
 	for want, s := range map[string]Source{
-		"not a valid name":       {Reader: readable{}},
-		"no Reader":              {Session: name},
-		"another Path or Domain": {Session: name, Path: "/app", Reader: readable{}},
-		"for two sessions":       {Session: "another", Cookie: "other", Reader: readable{}},
+		"not a valid name":      {Reader: readable{}},
+		"no Reader":             {Session: name},
+		"another Path":          {Session: name, Path: "/app", Reader: readable{}},
+		"Domain or Partitioned": {Session: name, Partitioned: true, Reader: readable{}},
+		"for two sessions":      {Session: "another", Cookie: "other", Reader: readable{}},
 	} {
 		_, err := New([][]byte{newSecret}, Options{Adopt: append(from(readable{}), s)})
 		require.ErrorContains(t, err, want)

@@ -21,6 +21,10 @@ const (
 	// the server that keeps the sessions.
 	Lost EventKind = "lost"
 
+	// NotAdopted means that the session in another system's cookie cannot be stored; see Err. The cookie
+	// stays in the browser, so the next request reports the same.
+	NotAdopted EventKind = "not_adopted"
+
 	// Unreachable means that a session could not be loaded, or a purge failed; see Err.
 	Unreachable EventKind = "unreachable"
 )
@@ -43,12 +47,12 @@ type Event struct {
 	Name   string // the cookie's name
 	ID     string // the session's ID, as in Info; "" if it is not known
 	Reason Reason // of Rejected
-	Err    error  // of Conflict, Lost and Unreachable
+	Err    error  // of Conflict, Lost, NotAdopted and Unreachable
 }
 
 // logFaults is the default of Options.OnEvent.
 func logFaults(ctx context.Context, e Event) {
-	if e.Kind == Lost || e.Kind == Unreachable {
+	if e.Kind == Lost || e.Kind == NotAdopted || e.Kind == Unreachable {
 		slog.ErrorContext(ctx, "session", "event", string(e.Kind), "session_id", e.ID, "error", e.Err)
 	}
 }

@@ -187,7 +187,7 @@ func (x *Exchange) strip(header http.Header) {
 		if v.cookie != "" {
 			header.Add("Set-Cookie", v.cookie)
 		}
-		for _, line := range v.removed {
+		for _, line := range v.adoption.removed {
 			header.Add("Set-Cookie", line)
 		}
 	}

@@ -91,7 +91,7 @@ func (s *Store) RevokeOwner(ctx context.Context, name, owner string) (ended int,
 	if s.options.Backend == nil {
 		return 0, s.newGeneration(ctx, name, owner)
 	}
-	if err := s.refuseOlder(ctx, name, owner); err != nil {
+	if err := s.refuseEarlier(ctx, name, owner); err != nil {
 		return 0, err
 	}
 	owned, err := s.indexEntries(ctx, name, owner)
@@ -152,7 +152,7 @@ func (s *Store) stillOpen(ctx context.Context, name string, own visit) error {
 		var h held
 		h, _, err = s.read(ctx, name, own.held.id)
 		there = h.verifier == own.held.verifier || own.adopting() && h.record == nil ||
-			slices.ContainsFunc(own.derived, func(as identity) bool { return as.verifier == h.verifier })
+			slices.ContainsFunc(own.adoption.candidates, func(as identity) bool { return as.verifier == h.verifier })
 	}
 	if err == nil && !there {
 		err = ErrConflict

@@ -13,9 +13,9 @@ type keeper interface {
 	// The error is ErrUnavailable.
 	load(ctx context.Context, name, value string) (held, Reason, error)
 
-	// adopt makes h the session of these identities, which have the same ID. If it was stored before,
-	// adopt returns what was stored, or the reason why that does not open.
-	adopt(ctx context.Context, name string, h held, as []identity) (held, Reason, error)
+	// findAdopted returns the session that was stored under one of these identities, which have the same
+	// ID, or the reason why it does not open. If there is none yet, it returns h with the first of them.
+	findAdopted(ctx context.Context, name string, h held, as []identity) (held, Reason, error)
 
 	// check reports why a plan cannot be carried out, as far as that shows without I/O.
 	check(v *visit, p plan, encoded string) error
@@ -102,10 +102,11 @@ func (k inCookie) load(ctx context.Context, name, value string) (held, Reason, e
 	return k.checkRevoked(ctx, name, h)
 }
 
-// began returns how long ago the lifetime began: when the session did, or its owner signed in.
+// began returns how long ago the lifetime began: when the session did, or its owner signed in. A session
+// that was adopted may have begun later than that.
 func (c content) began(now time.Time) time.Duration {
 	if c.owner != "" {
-		return c.age
+		return min(c.age, now.Sub(c.created))
 	}
 	return now.Sub(c.created)
 }

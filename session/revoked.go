@@ -191,8 +191,7 @@ func (s *Store) revokeCookie(ctx context.Context, id ID) (bool, error) {
 	return true, s.put(ctx, id, stamp{mark: ended}.encode(s.options.markTime()), s.options.markTime())
 }
 
-// adopt makes h the session of these identities, unless it was renewed or has ended.
-func (k inCookie) adopt(ctx context.Context, name string, h held, as []identity) (held, Reason, error) {
+func (k inCookie) findAdopted(ctx context.Context, name string, h held, as []identity) (held, Reason, error) {
 	h.id = as[0].id
 	if k.options.Revoked == nil {
 		return h, "", nil

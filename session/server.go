@@ -78,14 +78,13 @@ func (k onServer) match(ctx context.Context, name string, as ...identity) (held,
 	return h, Replaced, nil
 }
 
-// adopt makes h the session of these identities, unless one was stored before.
-func (k onServer) adopt(ctx context.Context, name string, h held, as []identity) (held, Reason, error) {
+func (k onServer) findAdopted(ctx context.Context, name string, h held, as []identity) (held, Reason, error) {
 	there, reason, err := k.match(ctx, name, as...)
 	if err != nil || reason == "" || there.record != nil {
 		return there, reason, err
 	}
 	if h.owner != "" {
-		if revoked, err := k.revokedSince(ctx, name, h); err != nil || revoked {
+		if refused, err := k.refusedSince(ctx, name, h); err != nil || refused {
 			return held{}, Refused, err
 		}
 	}
@@ -176,7 +175,7 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (h
 	default:
 		h, err = k.update(ctx, v, p, encoded)
 	}
-	if err == nil && (v.signIn != nil || v.owed && h.owner != "") {
+	if err == nil && (v.signIn != nil || v.adoption.cookieDue && h.owner != "") {
 		err = k.confirm(ctx, v, h)
 	}
 	if err != nil && p.end {
@@ -248,7 +247,7 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded s
 		if err != nil {
 			return held{}, err
 		}
-		for _, d := range v.derived { // a process whose newest secret is another one has stored it
+		for _, d := range v.adoption.candidates { // a process whose newest secret is another one has stored it
 			if latest.verifier == d.verifier {
 				if as.verifier == v.held.verifier { // no renewal
 					as = d

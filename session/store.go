@@ -86,7 +86,7 @@ type Options struct {
 	Insecure bool
 
 	// OnEvent is called for each Event, in the goroutine that caused it. It must not call the
-	// Store for that request. Default: Lost and Unreachable are logged to slog.Default.
+	// Store for that request. Default: Lost, NotAdopted and Unreachable are logged to slog.Default.
 	OnEvent func(context.Context, Event)
 }
 

@@ -28,14 +28,10 @@ type visit struct {
 	nextGeneration mark           // the generation of the owner's sessions after the others were ended; zero: they were not
 	next           identity       // of the session that a save would begin
 	saved          string         // the encoded values that the response reflects
-	derived        []identity     // of a session that was adopted from another system and is not stored yet
-	entered        bool           // it is in its owner's index already
-	owed           bool           // the session was adopted, and the browser does not have its cookie yet
-	others         []*Source      // whose cookies the response is to remove
-	removed        []string       // the Set-Cookie lines that remove them
-	settled        bool           // it was committed
-	cookie         string         // the Set-Cookie line in the response, or ""
-	err            error          // why the session could not be loaded
+	adoption       adoption
+	settled        bool   // it was committed
+	cookie         string // the Set-Cookie line in the response, or ""
+	err            error  // why the session could not be loaded
 }
 
 // brought is what the request's cookie led to.
@@ -286,7 +282,7 @@ func (v *visit) needs(late bool) step {
 		return none
 	case v.adopting():
 		return write
-	case v.owed || v.due():
+	case v.adoption.cookieDue || v.due():
 		return touch
 	}
 	return none
@@ -329,11 +325,11 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	case late: // save nothing; the response says that it failed
 		return ctx.Err()
 	}
-	before, adopting, owed := v.held, v.adopting(), v.owed
+	before, adopting, due := v.held, v.adopting(), v.adoption.cookieDue
 	if err := v.carryOut(ctx, p, encoded); err != nil {
 		return err
 	}
-	if v.held.value != before.value || p.remove || owed && !v.owed {
+	if v.held.value != before.value || p.remove || due && !v.adoption.cookieDue {
 		v.writeCookie(header, v.newCookie(v.held))
 	}
 	if adopting && !v.adopting() {
@@ -360,8 +356,8 @@ func (v *visit) carryOut(ctx context.Context, p plan, encoded string) error {
 	if err == errDropped || p.save == none && v.brought == broughtReplaced {
 		return nil
 	}
-	v.held, v.next, v.brought, v.derived = h, identity{}, broughtLive, nil
-	v.owed = false
+	v.held, v.next, v.brought = h, identity{}, broughtLive
+	v.adoption.candidates, v.adoption.cookieDue = nil, false
 	if h.id == (ID{}) {
 		v.brought = broughtNothing
 		return nil

@@ -154,6 +154,50 @@ func adoption(t *testing.T, b session.Backend) {
 		require.Equal(t, session.View{"cart": "cape"}, m.values())
 	})
 
+	t.Run("22: a replaced token is not exchanged for another cookie", func(t *testing.T) {
+		m := begin(t, session.Options{})
+		m.other = ""
+		m.visit(setting("cart", "cape"))
+		late := &mover{m.visitor.at(m.visitor), "valid-clark"}
+		m.visit(renewing)
+		res := late.ask("POST", setting("late", true))
+		require.Equal(t, http.StatusConflict, res.StatusCode)
+		require.Empty(t, res.Cookies())
+		require.Equal(t, 1, count(t, m.store))
+	})
+
+	t.Run("22: the source can tell who is signed in", func(t *testing.T) {
+		for how, options := range map[string]session.Options{"on a server": {Backend: b}, "in cookies": {Revoked: b}} {
+			require.NoError(t, b.Clear(t.Context()))
+			options.Grace, options.Adopt = time.Second, from(readable{left: time.Hour})
+			options.Adopt[0].Owner = func(values map[string]any) string { return values["user"].(string) }
+			store, err := session.New([][]byte{newSecret}, options)
+			require.NoError(t, err)
+			first, second := &mover{&visitor{t: t, store: store}, "valid-clark"}, &mover{&visitor{t: t, store: store}, "valid-clark"}
+			second.other = "valid-bruce"
+			for range 2 {
+				first.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+					require.Equal(t, "clark", store.Owner(r, s), how)
+					require.False(t, store.Fresh(r, s, 24*time.Hour), how)
+				})
+			}
+			if options.Backend != nil {
+				require.Len(t, first.listed("clark"), 1)
+			}
+			for _, owner := range []string{"clark", "bruce"} {
+				_, err = store.RevokeOwner(t.Context(), name, owner)
+				require.NoError(t, err)
+			}
+			time.Sleep(1200 * time.Millisecond)
+			require.Empty(t, first.owner(), how)
+			require.Empty(t, second.values(), "it was not adopted before: %s", how)
+		}
+
+		m := begin(t, session.Options{OnEvent: quiet, Adopt: []session.Source{{Session: name, Cookie: other, Reader: readable{left: time.Hour},
+			Owner: func(map[string]any) string { return strings.Repeat("x", 256) }}}})
+		require.Empty(t, m.visit(look).Cookies(), "no such owner")
+	})
+
 	t.Run("22: a cookie that the source refuses is left alone", func(t *testing.T) {
 		for why, r := range map[string]readable{"invalid": {left: time.Hour}, "expired": {}, "an error": {left: time.Hour, err: errors.New("no")}} {
 			m := begin(t, session.Options{Adopt: from(r)})
@@ -272,7 +316,7 @@ func adoption(t *testing.T, b session.Backend) {
 		m := begin(t, session.Options{
 			Adopt: from(readable{left: time.Hour, values: map[string]any{"hero": struct{}{}}}),
 			OnEvent: func(_ context.Context, e session.Event) {
-				if lost = e.Err; e.Kind != session.Lost {
+				if lost = e.Err; e.Kind != session.NotAdopted {
 					lost = nil
 				}
 			},
@@ -388,7 +432,9 @@ func adoption(t *testing.T, b session.Backend) {
 				require.Empty(t, v.owner(), how)
 			}
 			later := at(signedIn())
-			require.Equal(t, "clark", later.owner(), "who has signed in there afterwards: %s", how)
+			for range 2 {
+				require.Equal(t, "clark", later.owner(), "who has signed in there afterwards: %s", how)
+			}
 			_, err = store.RevokeOwner(t.Context(), name, "clark")
 			require.NoError(t, err)
 			time.Sleep(1200 * time.Millisecond)

@@ -1,0 +1,87 @@
+package session
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/sessions"
+)
+
+// RevokeOwner and RevokeOthers also apply to sessions that can still be adopted. These are not in the
+// Backend, so it remembers instead when the owner's sessions were revoked: by an end mark under IDs that no
+// session has, one for each secret. In cookies, the owner's generation shows it.
+
+// refusalIDs returns the IDs of an owner's end marks. No cookie's name begins with a NUL.
+func (s *Store) refusalIDs(name, owner string) []OwnerHash {
+	return s.keys.ownerHashes("\x00"+name, owner)
+}
+
+// refuseEarlier makes sure that no session is adopted that the owner has signed in to before.
+func (s *Store) refuseEarlier(ctx context.Context, name, owner string) error {
+	if len(s.options.Adopt) == 0 {
+		return nil
+	}
+	for _, id := range s.refusalIDs(name, owner) {
+		if err := s.end(ctx, name, held{content: content{id: ID(id), other: longestCookie}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refusedSince reports whether refuseEarlier was called after the session's owner had signed in.
+func (s *Store) refusedSince(ctx context.Context, name string, h held) (bool, error) {
+	for _, id := range s.refusalIDs(name, h.owner) {
+		end, _, err := s.read(ctx, name, ID(id))
+		if err != nil {
+			return false, err
+		}
+		if since := longestCookie - end.other; end.over && since <= h.after(time.Since(h.at)).age {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// enterAdopted adds an adopted session to its owner's index before it is stored. A concurrent revocation
+// then either finds the entry, or has called refuseEarlier before.
+func (s *Store) enterAdopted(ctx context.Context, v *visit) error {
+	if v.adoption.entered {
+		return nil
+	}
+	name := v.session.Name()
+	if err := s.addToIndex(ctx, name, v.held.owner, v.held.id); err != nil {
+		return err
+	}
+	refused, err := s.refusedSince(ctx, name, v.held)
+	if err == nil && refused {
+		err = ErrConflict
+	}
+	v.adoption.entered = err == nil
+	return err
+}
+
+// prepareRevokeOthers calls refuseEarlier for the owner of the visitor's session, unless that session has
+// ended. If it is being adopted, it is entered into the index first, because refuseEarlier is for the
+// others.
+func (s *Store) prepareRevokeOthers(ctx context.Context, r *http.Request, own *sessions.Session, v visit) error {
+	if len(s.options.Adopt) == 0 {
+		return nil
+	}
+	if v.adopting() && v.signIn == nil {
+		if err := s.enterAdopted(ctx, &v); err != nil {
+			return err
+		}
+		if err := s.change(r, own, func(v *visit) error {
+			v.adoption.entered = true
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	if err := s.stillOpen(ctx, own.Name(), v); err != nil {
+		return err
+	}
+	return s.refuseEarlier(ctx, own.Name(), v.owner())
+}
