@@ -199,7 +199,7 @@ func (c *Config) readKeys() error {
 	}
 	onServer := slices.ContainsFunc(c.OldStores, func(store string) bool { return store != "cookie" })
 	if onServer && len(c.FlaskKeys)+len(c.BuffaloKeys) > 0 {
-		return errors.New("SESSION_STORE: only the old store knows which sessions of FLASK_SECRET_KEY and BUFFALO_SESSION_SECRET have ended: unset these before you set it to a list")
+		return errors.New("SESSION_STORE: only the old store knows which sessions of FLASK_SECRET_KEY and BUFFALO_SESSION_SECRET have ended: unset these before you set it to a list with a store on a server")
 	}
 	if (&http.Cookie{Name: c.FlaskCookie}).Valid() != nil {
 		return fmt.Errorf("FLASK_SESSION_COOKIE: %q is not the name of a cookie: set it to the Flask application's SESSION_COOKIE_NAME, or unset it", c.FlaskCookie)

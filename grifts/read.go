@@ -16,7 +16,7 @@ import (
 )
 
 func init() {
-	add("session:read", "Print what is in a cookie of Flask or stock Buffalo, which is read from standard input", func(*grift.Context) error {
+	add("session:read", "Print the contents of a Flask or stock Buffalo cookie, read from standard input", func(*grift.Context) error {
 		input, err := io.ReadAll(io.LimitReader(os.Stdin, 16<<10))
 		if err != nil {
 			return err
@@ -27,40 +27,36 @@ func init() {
 	})
 }
 
-// read returns what is in a cookie, as anybody can read it. The cookie is a value alone, or a line of
-// Cookie or Set-Cookie.
+// read returns the contents of a cookie: of a value alone, or of the first readable one in a Cookie or
+// Set-Cookie header line.
 func read(input string) (string, error) {
-	line := strings.TrimSpace(input)
-	for _, header := range []string{"Set-Cookie:", "Cookie:"} {
-		line = strings.TrimPrefix(line, header)
-	}
-	for _, pair := range strings.Split(line, ";") {
+	for _, pair := range strings.Split(input, ";") {
 		pair = strings.TrimSpace(pair)
-		_, named, _ := strings.Cut(pair, "=") // gorilla's value can end with "="
-		for _, value := range []string{pair, strings.Trim(named, `"`)} {
+		_, afterName, _ := strings.Cut(pair, "=") // a value alone can end with "="
+		for _, value := range []string{pair, strings.Trim(afterName, `"`)} {
 			if values, at, err := flask.Peek(value); err == nil {
 				return contents("Flask", at, values), nil
 			}
 			if values, at, err := gorilla.Peek(value); err == nil {
-				return contents("Stock Buffalo (gorilla/sessions)", at, values), nil
+				return contents("stock Buffalo (gorilla/sessions)", at, values), nil
 			}
 		}
 	}
-	return "", errors.New("this is not a cookie that Flask or stock Buffalo has signed. If Heroes has set it, it is sealed: nobody can read it without SESSION_SECRET")
+	return "", errors.New("this does not look like a cookie of Flask or stock Buffalo. If Heroes has set it, it is sealed: nobody can read it without SESSION_SECRET")
 }
 
-// contents prints the values, sorted by their keys.
+// contents returns the values as text, sorted by their keys.
 func contents[K comparable](system string, at time.Time, values map[K]any) string {
 	var lines []string
 	for key, value := range values {
 		lines = append(lines, fmt.Sprintf("  %s: %s\n", text(key), text(value)))
 	}
 	slices.Sort(lines)
-	return fmt.Sprintf("%s signed this at %s. It contains, for anyone to read:\n%s", system, at.UTC().Format("2006-01-02 15:04:05 MST"), strings.Join(lines, ""))
+	return fmt.Sprintf("This looks like a cookie of %s, dated %s. Its signature was not checked. Anyone can read:\n%s", system, at.UTC().Format("2006-01-02 15:04:05 MST"), strings.Join(lines, ""))
 }
 
-// text returns a value as a person reads it. What others wrote is quoted, so that it cannot control the
-// terminal.
+// text returns a value as a person reads it. Strings are quoted, so that they cannot send control sequences
+// to the terminal.
 func text(value any) string {
 	switch v := value.(type) {
 	case []any:

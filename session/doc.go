@@ -69,9 +69,9 @@
 //     visitor's session.
 //  22. With Adopt, a visitor who has no session but a valid cookie of another system receives a session with
 //     the same values, and the response removes the other cookie. A session that exists is never
-//     overwritten. In a backend, however many requests bring that cookie, they lead to one session, and
-//     to none once it was renewed or has ended. With Options.Revoked, the cookie leads to none once the
-//     session was renewed, destroyed or revoked.
+//     overwritten. In a backend, requests that bring the same cookie share one session, however many
+//     overlap. Once that session was renewed or has ended, the cookie leads to none. With
+//     Options.Revoked, it leads to none once the session was renewed, destroyed or revoked.
 //
 // # Cookie or server
 //
@@ -122,36 +122,37 @@
 //
 // # Sessions of other systems
 //
-// An application that changes to this package has visitors whose sessions are in another system's
-// cookies. Options.Adopt lists such systems, so that nobody is signed out. Packages adopt/flask and
-// adopt/gorilla read the cookies of Flask and of gorilla/sessions, which stock Buffalo uses. A Store
-// reads its own, for a move to another one. The first response to such a visitor saves the session, even
-// if the request changed nothing.
+// When an application changes to this package, its visitors still have cookies of another system.
+// Options.Adopt lists such systems, so that nobody is signed out. Packages adopt/flask and
+// adopt/gorilla read the cookies of Flask and of gorilla/sessions, which stock Buffalo uses. A Store is
+// also a Reader: another Store can adopt its sessions. The first response to such a visitor saves the
+// session, even if the request changed nothing.
 //
 // The ID and the token of an adopted session are derived from the other cookie. So all requests with that
 // cookie, in any process, find the same record. The record, or the end mark in its place, stays until an
-// hour after the other cookie has expired, even if the session ends earlier. As long as it is there,
-// nothing is made of the cookie again.
+// hour after the other cookie has expired, even if the session ends earlier. While it is stored, the other
+// cookie begins no second session.
 //
 // What a copy of the other cookie can do, while its source is listed:
 //
-//   - Until the session is renewed or ends, the copy leads to the visitor's session. SignIn renews it.
+//   - A system that keeps sessions in cookies sets another cookie with each change. Each of them leads to a
+//     session of its own, and ending one leaves the others.
+//   - Until the session ends or is renewed, the copy leads to the visitor's session. SignIn renews it.
 //   - After that, it leads to nothing, if there is a Backend or Options.Revoked. Without them, it begins
 //     another session with the old values, until the copy expires.
-//   - A Store without a Backend sets another cookie with each change. Each of them leads to a session of
-//     its own.
 //   - RevokeOwner and RevokeOthers also apply to the owner's sessions that have not been adopted yet, if
-//     their source is a Store. What another system stores about who is signed in is only a value here: end
-//     such a session there.
-//   - The other system accepts the copy as before.
+//     Source.Owner tells whose they are, or the source is a Store. Otherwise nobody can end such a session,
+//     except by removing the source.
+//   - The other system still accepts the copy.
 //
-// So remove a source once its cookies have expired. Do not list a key that may have leaked. RevokeAll
-// forgets which cookies were adopted, and so does a move to another Backend: remove the source before.
+// So remove a source once its cookies have expired. Do not list a key that may have leaked. After RevokeAll,
+// or a move to another Backend, the Store no longer knows which cookies it has adopted: remove the source
+// first.
 //
-// While programs of both systems run, give the new one's cookie another name, and send visitors who have
-// that cookie to the new program, because the old one cannot read it. If a visitor's very first requests
-// overlap, and one of them renews the session, the response to another may set the earlier token last. The
-// visitor then has to sign in again.
+// While programs of both systems run, give the new session another name, because the old program cannot
+// read the new cookie, and send visitors who have the new cookie to the new program. If a visitor's
+// first requests overlap, and one of them renews the session, another response may arrive later with the
+// token from before. The visitor then has to sign in again.
 //
 // # Durability
 //
@@ -186,9 +187,9 @@
 // HKDF-SHA-256 (RFC 5869) derives from a secret, without salt and with the info "session v1
 // XChaCha20-Poly1305". The additional data are the kind (1: cookie, 2: record, 3: end mark, 4: the
 // sessions that MaxPerOwner counts), the version, the cookie's name, a NUL and, on a server, the ID. An
-// end mark seals a uvarint: by how many milliseconds it is stored longer than Options.Grace. With
-// Options.Adopt, there is also one for an owner whose sessions were revoked, under the hash for a name that
-// begins with a NUL. Kind 4
+// end mark seals a uvarint: how many milliseconds beyond Options.Grace it is stored. With Options.Adopt,
+// there is also one for an owner whose sessions were revoked, under the owner's hash for a NUL and the name.
+// Kind 4
 // seals IDs, the oldest sign-in first. The others seal
 //
 //	16 bytes  the ID

@@ -172,7 +172,7 @@ func Test_22_anybody_reads_a_cookie_of_Flask_and_of_stock_Buffalo_and_nobody_one
 	stock.Values["name"] = "Superman"
 	require.NoError(t, stock.Save(r, w))
 
-	for want, line := range map[string]string{"Flask signed this": register(lesson(t, "the key of the lesson")), "Stock Buffalo": w.Header().Get("Set-Cookie")} {
+	for want, line := range map[string]string{"cookie of Flask": register(lesson(t, "the key of the lesson")), "cookie of stock Buffalo": w.Header().Get("Set-Cookie")} {
 		pair, _, _ := strings.Cut(line, ";")
 		_, value, _ := strings.Cut(pair, "=")
 		for _, input := range []string{line, "Set-Cookie: " + line + "\r\n", "Cookie: " + pair, pair, value, value + "\n", "Cookie: a=b; " + pair} {

@@ -21,20 +21,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Move is a pair of real programs, of which the new one adopts the sessions of the old.
+// A Move is a pair of running programs. The new one adopts the sessions of the old one.
 type Move struct {
 	Old, New string // where they listen, as "host:port"
-	Cookie   string // the new program's
+	Cookie   string // the name of the new program's session cookie
 
-	// SignIn makes the browser known to the program that answers, under that name. Knows returns the
-	// name under which it is known, or "".
+	// SignIn signs the browser in under that name. Knows returns the name by which the program knows
+	// the browser, or "".
 	SignIn func(b *Browser, name string) error
 	Knows  func(b *Browser) (name string, err error)
 }
 
-// Day simulates a day on which one program replaces the other behind one address. In each hour, a
-// larger share of the visitors without a session of the new program reaches it; whoever has one always
-// does. Nobody may be signed out.
+// Day simulates a day on which one program replaces the other behind one address. Each hour, more of the
+// requests without the new program's cookie go to the new program. Requests with it always do. The test
+// fails if anybody is signed out.
 func (m Move) Day(t *testing.T, visitors int) {
 	var share atomic.Int64 // percent
 	var answered [2]atomic.Int64
@@ -58,10 +58,10 @@ func (m Move) Day(t *testing.T, visitors int) {
 		all[i] = &Browser{address: server.URL}
 	}
 	for hour := range 24 {
-		share.Store(int64(hour * 100 / 22))
+		share.Store(int64(hour * 100 / 22)) // all of them from hour 22 on
 		var wait sync.WaitGroup
 		for i, b := range all {
-			if hour < i%5 { // they come one after another
+			if hour < i%5 { // they arrive over the first five hours
 				continue
 			}
 			wait.Go(func() {
@@ -95,7 +95,7 @@ func (m Move) Day(t *testing.T, visitors int) {
 	t.Logf("%d visitors; answers of the old program: %d, of the new one: %d", visitors, answered[0].Load(), answered[1].Load())
 }
 
-// Serve starts a program that listens at an address, and waits until it does. When the test ends, the
+// Serve starts a program that listens at an address, and waits until it accepts connections. When the test ends, the
 // program is killed.
 func Serve(t *testing.T, cmd *exec.Cmd, address string) {
 	t.Helper()
@@ -113,7 +113,7 @@ func Serve(t *testing.T, cmd *exec.Cmd, address string) {
 	}, 20*time.Second, 20*time.Millisecond)
 }
 
-// Python returns a Python that has Flask, or skips the test.
+// Python returns the command of a Python that can import Flask, or skips the test.
 func Python(t *testing.T) string {
 	t.Helper()
 	for _, python := range []string{"/usr/bin/python3", "python3"} {
@@ -125,7 +125,7 @@ func Python(t *testing.T) string {
 	return ""
 }
 
-// A Browser keeps the cookies that responses set, whether or not they came over https.
+// A Browser keeps cookies and sends all of them, even Secure ones over http.
 type Browser struct {
 	address string
 	mu      sync.Mutex
@@ -152,7 +152,7 @@ func (b *Browser) Names() (names []string) {
 	return names
 }
 
-// Do sends a request, with a form if there is one. It returns the status and the body, and follows no
+// Do sends a request, with form as its body unless it is nil. It returns the status and the body, and follows no
 // redirect.
 func (b *Browser) Do(method, path string, form url.Values) (status int, body string, err error) {
 	r, err := http.NewRequest(method, b.address+path, strings.NewReader(form.Encode()))

@@ -8,14 +8,13 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 )
 
 // decode reads Flask's tagged JSON:
 //
-//	dict       map[string]any                 " di" is a dict of one key that looks like a tag
+//	dict       map[string]any
 //	list       []any
 //	tuple      []any                          " t"
 //	str        string
@@ -26,15 +25,15 @@ import (
 //	int        int, or float64 if it is too large
 //	float      float64
 //	bool       bool
-//	None       nothing in a dict, "" in a list
+//	None       nothing in a dict, "" in a list or a tuple
 //
-// What flash() has stored becomes Buffalo's flash. Whether the session was permanent is left out, and so
-// are keys that have a meaning here.
+// A dict whose only key looks like a tag has the tag " di" around it. What flash() has stored becomes
+// Buffalo's flash. The keys _permanent, and _flash and _flash_, which Buffalo uses itself, are left out.
 func decode(text []byte) (map[string]any, error) {
 	if tooLarge(text) {
 		return nil, errRefused
 	}
-	d := json.NewDecoder(bytes.NewReader(names(text)))
+	d := json.NewDecoder(bytes.NewReader(replaceNamedNumbers(text)))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
@@ -63,8 +62,8 @@ func decode(text []byte) (map[string]any, error) {
 	return values, nil
 }
 
-// tooLarge reports whether lists and dicts nest too deep or have too many items, before anything is built
-// of them.
+// tooLarge reports whether lists and dicts nest too deeply or have too many items. It runs before they
+// are decoded.
 func tooLarge(text []byte) bool {
 	depth, items, quoted := 0, 0, false
 	for i := 0; i < len(text); i++ {
@@ -88,16 +87,16 @@ func tooLarge(text []byte) bool {
 	return items > maxItems
 }
 
-// named are the numbers that Python writes by name, which JSON does not have. They are replaced by
-// numbers that Python never writes: it has no capital E.
-var named = []struct{ name, number string }{{"NaN", "0E0"}, {"Infinity", "1E999"}, {"-Infinity", "-1E999"}}
+// namedNumbers maps NaN and the infinities, which Python writes and JSON lacks, to numbers that Python never
+// writes: it uses no capital E.
+var namedNumbers = []struct{ name, number string }{{"NaN", "0E0"}, {"Infinity", "1E999"}, {"-Infinity", "-1E999"}}
 
-// names replaces the numbers that Python writes by name.
-func names(text []byte) []byte {
+// replaceNamedNumbers replaces them in JSON.
+func replaceNamedNumbers(text []byte) []byte {
 	if !bytes.ContainsAny(text, "NI") {
 		return text
 	}
-	var out []byte
+	out := make([]byte, 0, len(text)+len(text)/2)
 	quoted := false
 	for i := 0; i < len(text); i++ {
 		c := text[i]
@@ -109,9 +108,9 @@ func names(text []byte) []byte {
 		if c == '"' {
 			quoted = !quoted
 		}
-		if n := slices.IndexFunc(named, func(n struct{ name, number string }) bool { return bytes.HasPrefix(text[i:], []byte(n.name)) }); !quoted && n >= 0 {
-			out = append(out, named[n].number...)
-			i += len(named[n].name) - 1
+		if name, number := namedNumber(text[i:]); !quoted && name != "" {
+			out = append(out, number...)
+			i += len(name) - 1
 			continue
 		}
 		out = append(out, c)
@@ -119,7 +118,17 @@ func names(text []byte) []byte {
 	return out
 }
 
-// untag returns v in Go's types.
+// namedNumber returns the pair of namedNumbers whose name text begins with, if there is one.
+func namedNumber(text []byte) (name, number string) {
+	for _, n := range namedNumbers {
+		if bytes.HasPrefix(text, []byte(n.name)) {
+			return n.name, n.number
+		}
+	}
+	return "", ""
+}
+
+// untag replaces tagged values in v by Go's values.
 func untag(v any) (any, error) {
 	switch v := v.(type) {
 	case json.Number:

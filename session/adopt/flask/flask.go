@@ -1,4 +1,4 @@
-// Package flask reads the session cookies of Flask 1, 2 and 3. It only reads: Flask cannot read
+// Package flask reads the session cookies of Flask 1, 2 and 3. It only reads. Flask cannot read the
 // sessions of this library.
 //
 // A cookie is a payload, a time and a signature, in base64url and separated by dots (itsdangerous'
@@ -21,12 +21,13 @@ import (
 	"heroes/session"
 )
 
-// Options of New. The zero value is Flask's own.
+// Options configures New. The zero value matches Flask's defaults.
 type Options struct {
-	// MaxAge refuses older cookies: Flask's PERMANENT_SESSION_LIFETIME. Default: 31 days.
+	// MaxAge is the age from which cookies are refused: Flask's PERMANENT_SESSION_LIFETIME. Default:
+	// 31 days.
 	MaxAge time.Duration
 
-	// Salt is that of an application whose session interface has another one. Default:
+	// Salt is the salt of an application whose session interface overrides it. Default:
 	// "cookie-session".
 	Salt string
 }
@@ -40,7 +41,7 @@ const (
 	maxSkew = time.Minute // between the clocks of Flask's host and this one
 )
 
-var errRefused = errors.New("flask: the cookie is not one of this application, or too old")
+var errRefused = errors.New("flask: the cookie is not this application's, or is too old")
 
 // A Reader reads the cookies of an application. It is a session.Reader.
 type Reader struct {
@@ -49,7 +50,8 @@ type Reader struct {
 }
 
 // New returns a Reader that accepts cookies signed with any of the secret keys: Flask's SECRET_KEY and
-// its SECRET_KEY_FALLBACKS.
+// its SECRET_KEY_FALLBACKS. A key of bytes is a string of the same bytes. New returns an error if there is
+// no key, or an empty one.
 func New(secretKeys []string, options Options) (*Reader, error) {
 	r := &Reader{maxAge: options.MaxAge}
 	if r.maxAge == 0 {
@@ -79,8 +81,8 @@ func mac(key []byte, text string) []byte {
 
 var encoding = base64.RawURLEncoding.Strict()
 
-// ReadCookie returns the values in a cookie, and how long Flask would still accept it. The name is not part
-// of what Flask signs. The error is the same whatever is wrong.
+// ReadCookie returns the values in a cookie, and how long Flask would still accept it. Flask does not sign
+// the cookie's name, so it is not used. The error is the same whatever is wrong.
 func (r *Reader) ReadCookie(_ context.Context, _, value string) (session.Contents, error) {
 	values, left, err := r.open(value, time.Now())
 	if err != nil {
@@ -102,7 +104,8 @@ func (r *Reader) open(cookie string, now time.Time) (values map[string]any, left
 	return values, left, err
 }
 
-// Peek returns the values in a cookie, and when it was set, without checking the signature: anybody can.
+// Peek returns the values in a cookie, and when it was set. It needs no key, because it does not check the
+// signature.
 func Peek(cookie string) (values map[string]any, at time.Time, err error) {
 	signed, _, ok := cutLast(cookie)
 	if len(cookie) > maxCookie || !ok {
@@ -115,7 +118,7 @@ func Peek(cookie string) (values map[string]any, at time.Time, err error) {
 	return values, at, err
 }
 
-// parse splits what is signed of a cookie.
+// parse splits the signed part of a cookie into the payload and the time.
 func parse(signed string) (payload string, at time.Time, err error) {
 	payload, stamp, _ := cutLast(signed)
 	at, err = parseTime(stamp)
@@ -143,8 +146,8 @@ func cutLast(text string) (before, after string, ok bool) {
 	return text[:i], text[i+1:], true
 }
 
-// signed reports whether the signature is that of one of the keys. Every key is tried, so the time it
-// takes does not depend on which one it is.
+// signed reports whether any key made the signature. It always tries every key, so the time it takes does
+// not tell which one matched.
 func (r *Reader) signed(text, signature string) bool {
 	got, err := encoding.DecodeString(signature)
 	valid := false
@@ -154,10 +157,11 @@ func (r *Reader) signed(text, signature string) bool {
 	return valid && err == nil && encoding.EncodeToString(got) == signature
 }
 
-// epoch is where itsdangerous counted from before its version 1.0: the start of 2011.
+// epoch is the start of 2011. Before its version 1.0, itsdangerous counted seconds from then. Such a time
+// is a smaller number than epoch itself.
 const epoch = 1293840000
 
-// parseTime reads a time in seconds: a number in as few bytes as it takes, big-endian.
+// parseTime reads Unix seconds, big-endian, in at most five bytes.
 func parseTime(text string) (time.Time, error) {
 	b, err := encoding.DecodeString(text)
 	if err != nil || len(b) == 0 || len(b) > 5 {

@@ -1,11 +1,10 @@
 // Package gorilla reads the session cookies of gorilla/sessions, in which stock Buffalo keeps its
-// sessions, so that an application can change to package session without signing anybody out. It
-// only reads.
+// sessions. An application can then change to package session without signing anybody out. It only reads.
 //
 //	reader, err := gorilla.New([][]byte{[]byte(os.Getenv("OLD_SECRET"))}, gorilla.Options{})
 //
 // A cookie is a time, the values in gob and a signature, in base64 (gorilla/securecookie). Unless the
-// application has set a second key, anyone who has the cookie can read it.
+// application has set an encryption key, anyone who has the cookie can read it.
 //
 // The signature is checked before gob decodes anything. Package gob is not made for hostile bytes: if the
 // program has registered a map type, someone who knows the key can make a cookie for which gob takes all
@@ -27,19 +26,20 @@ import (
 	"github.com/gorilla/securecookie"
 )
 
-// Options of New. The zero value is right for stock Buffalo.
+// Options configures New. The zero value is right for stock Buffalo.
 type Options struct {
-	// MaxAge refuses older cookies: the MaxAge of the other application's sessions.CookieStore.
-	// Default: 30 days, as in gorilla/sessions.
+	// MaxAge is the age from which cookies are refused: what the other application has passed to
+	// the method MaxAge of its sessions.CookieStore. Setting the field Options.MaxAge of that store does
+	// not change it. Default: 30 days, as in gorilla/sessions.
 	MaxAge time.Duration
 
-	// Convert replaces in place what this library cannot store: keys that are not strings, and
-	// values of other types than session.Store's documentation lists. A session that has some of
-	// these afterwards is not adopted. Default: nothing is replaced.
+	// Convert changes the values in place before they are checked. It can replace keys that are not
+	// strings, and values of types that promise 9 of package session does not list. If any remain,
+	// the session is not adopted. Default: nothing is changed.
 	Convert func(values map[any]any)
 }
 
-var errRefused = errors.New("gorilla: the cookie is not one of this application, or too old")
+var errRefused = errors.New("gorilla: the cookie is not this application's, or is too old")
 
 // A Reader reads the cookies of an application. It is a session.Reader.
 type Reader struct {
@@ -48,10 +48,10 @@ type Reader struct {
 	convert func(map[any]any)
 }
 
-// New returns a Reader that accepts what was made with any of the keys: the arguments of
-// sessions.NewCookieStore, which are pairs of a key that signs and one that encrypts, or nil. It returns an
-// error if a key has a wrong length, or if one that signs is empty: then anybody can make cookies. The
-// program must pass the types that it stores to gob.Register, as the other application does.
+// New returns a Reader that accepts cookies made with any of the key pairs. They are the arguments of
+// sessions.NewCookieStore: a signing key and an encryption key, which may be nil or, at the end, missing.
+// New returns an error if a key has a wrong length, or if a signing key is empty: then anybody can forge
+// cookies. Register the same types with gob as the other application does.
 func New(keyPairs [][]byte, options Options) (*Reader, error) {
 	if len(keyPairs) == 0 {
 		return nil, errors.New("gorilla: there is no key: pass those that the application passes to sessions.NewCookieStore")
@@ -62,7 +62,7 @@ func New(keyPairs [][]byte, options Options) (*Reader, error) {
 	}
 	for i := 0; i < len(keyPairs); i += 2 {
 		if len(keyPairs[i]) == 0 {
-			return nil, fmt.Errorf("gorilla: key %d is empty, so anybody can make cookies for it: leave it out", i+1)
+			return nil, fmt.Errorf("gorilla: signing key %d is empty, so anybody can forge cookies: leave it out", i+1)
 		}
 		var encrypts []byte
 		if i+1 < len(keyPairs) {
@@ -70,7 +70,7 @@ func New(keyPairs [][]byte, options Options) (*Reader, error) {
 		}
 		codec := securecookie.New(keyPairs[i], encrypts).MaxAge(0).SetSerializer(boundedGob{})
 		if _, err := codec.Encode("probe", 1); err != nil {
-			return nil, fmt.Errorf("gorilla: keys %d and %d: %w", i+1, i+2, err)
+			return nil, fmt.Errorf("gorilla: key pair %d: %w", i/2+1, err)
 		}
 		r.codecs = append(r.codecs, codec)
 	}
@@ -80,7 +80,7 @@ func New(keyPairs [][]byte, options Options) (*Reader, error) {
 // ReadCookie returns the values in a cookie, and how long gorilla/sessions would still accept it. The
 // error is the same whatever is wrong, except for a *session.TypeError about a key that cannot be stored.
 func (r *Reader) ReadCookie(_ context.Context, name, value string) (session.Contents, error) {
-	all := map[any]any{} // gob would make one of any size that the cookie announces
+	all := map[any]any{} // for a nil map, gob would allocate as many entries as the cookie claims
 	at, _, err := parse(value)
 	left := r.maxAge - time.Since(at)
 	if err != nil || left <= 0 || securecookie.DecodeMulti(name, value, &all, r.codecs...) != nil {
@@ -100,19 +100,19 @@ func (r *Reader) ReadCookie(_ context.Context, name, value string) (session.Cont
 	return session.Contents{Values: values, Left: left}, nil
 }
 
-// Peek returns what is in a cookie without a second key, and when it was set, without checking the
-// signature: anybody can. It is for one's own cookies; see above for those of strangers.
+// Peek returns the values in a cookie that is not encrypted, and when it was set. It needs no key, because it
+// does not check the signature. Use it only for cookies that you trust: see above.
 func Peek(cookie string) (values map[any]any, at time.Time, err error) {
 	at, payload, err := parse(cookie)
-	values = map[any]any{} // gob would make one of any size that the cookie announces
+	values = map[any]any{} // see ReadCookie
 	if err == nil {
 		err = boundedGob{}.Deserialize(payload, &values)
 	}
 	return values, at, err
 }
 
-// boundedGob is gob, in which securecookie keeps values. It refuses messages that announce more bytes
-// than there are, for which gob would allocate memory.
+// boundedGob is securecookie's gob serializer. It refuses a message that claims more bytes than there are,
+// because gob would allocate them.
 type boundedGob struct{}
 
 func (boundedGob) Serialize(v any) ([]byte, error) { return securecookie.GobEncoder{}.Serialize(v) }
@@ -120,7 +120,7 @@ func (boundedGob) Serialize(v any) ([]byte, error) { return securecookie.GobEnco
 func (boundedGob) Deserialize(b []byte, v any) error {
 	for rest := b; len(rest) > 0; {
 		size, width := uint64(rest[0]), 1
-		if rest[0] >= 0x80 { // minus the number of bytes that follow, big-endian
+		if rest[0] >= 0x80 { // the negated number of length bytes, which are big-endian
 			width = 1 - int(int8(rest[0]))
 			if width > 9 || width > len(rest) {
 				return errRefused
@@ -139,7 +139,7 @@ func (boundedGob) Deserialize(b []byte, v any) error {
 	return gob.NewDecoder(bytes.NewReader(b)).Decode(v)
 }
 
-// maxCookie is more than a cookie has, in bytes; browsers keep no larger one.
+// maxCookie is the size of the largest cookie that browsers keep, in bytes.
 const maxCookie = 4096
 
 // parse returns the parts of a cookie. It accepts only the spelling that securecookie uses.
