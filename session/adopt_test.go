@@ -156,6 +156,23 @@ func (f failingOnce) MarshalBinary() ([]byte, error) {
 
 func (f *failingOnce) UnmarshalBinary([]byte) error { return nil }
 
+// A closer is a Reader that can be closed.
+type closer struct {
+	readable
+	closed *bool
+}
+
+func (c closer) Close() error {
+	*c.closed = true
+	return nil
+}
+
+func Test_22_Close_closes_the_Readers(t *testing.T) {
+	closed := false
+	require.NoError(t, newStore(t, Options{Adopt: from(closer{readable{}, &closed})}).Close())
+	require.True(t, closed)
+}
+
 func Test_22_a_source_serves_one_session(t *testing.T) {
 	v := visitor{t: t, store: newStore(t, Options{Adopt: []Source{{Session: "another", Cookie: "other", Reader: readable{}}}}), cookie: "other=valid-clark"}
 	require.Empty(t, setCookies(v.visit(look)))

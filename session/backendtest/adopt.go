@@ -386,6 +386,27 @@ func adoption(t *testing.T, b session.Backend) {
 		})
 	})
 
+	t.Run("22: a revocation of the owner during the first request keeps the session from being adopted", func(t *testing.T) {
+		for how, options := range map[string]session.Options{"on a server": {Backend: b}, "in cookies": {Revoked: b}} {
+			cookies, err := session.New([][]byte{oldSecret}, session.Options{})
+			require.NoError(t, err)
+			old := &visitor{t: t, store: cookies}
+			old.signIn("clark")
+			options.Grace, options.Adopt = time.Second, []session.Source{{Session: name, Reader: cookies}}
+			store, err := session.New([][]byte{newSecret}, options)
+			require.NoError(t, err)
+			v := &visitor{t: t, store: store, cookie: old.cookie}
+			res := v.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				_, err := store.RevokeOwner(t.Context(), name, "clark")
+				require.NoError(t, err)
+				s.Values["cart"] = "cape"
+			})
+			require.Equal(t, http.StatusConflict, res.StatusCode, how)
+			time.Sleep(1200 * time.Millisecond)
+			require.Empty(t, v.owner(), how)
+		}
+	})
+
 	t.Run("22: a revocation of the owner that overtakes the first request ends the session", func(t *testing.T) {
 		cookies, err := session.New([][]byte{oldSecret}, session.Options{})
 		require.NoError(t, err)
