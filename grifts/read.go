@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,5 +76,5 @@ func text(value any) string {
 	case bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64:
 		return fmt.Sprint(v)
 	}
-	return fmt.Sprintf("%q", value)
+	return strconv.Quote(fmt.Sprint(value))
 }

@@ -56,10 +56,14 @@ type Reader interface {
 // Contents are what another system's cookie contains.
 type Contents struct {
 	Values map[string]any // of the types that a session can store
-	Left   time.Duration  // until the other system refuses the cookie
+	Left   time.Duration  // until the other system refuses the cookie; at most ten years count
 
-	carried content // from another Store: its owner, and times
+	carried content   // from another Store: its owner, and times
+	at      time.Time // when the durations in carried held
 }
+
+// longestLeft bounds Contents.Left, so that no sum overflows.
+const longestLeft = 10 * 365 * 24 * time.Hour
 
 // ReadCookie returns the contents of a session of this Store, so that another Store can adopt it. The
 // session keeps its owner, and its lifetime goes on.
@@ -75,7 +79,7 @@ func (s *Store) ReadCookie(ctx context.Context, name, value string) (Contents, e
 	if err != nil {
 		return Contents{}, err
 	}
-	found := Contents{Values: make(map[string]any, len(decoded)), Left: h.lifetime, carried: h.carried()}
+	found := Contents{Values: make(map[string]any, len(decoded)), Left: h.lifetime, carried: h.carried(), at: h.at}
 	if s.options.Backend == nil { // the cookie ends with the idle timeout
 		found.Left = h.left()
 	}
@@ -99,6 +103,9 @@ func (o *Options) checkAdopt() error {
 	for i := range sources {
 		s := &sources[i]
 		s.Cookie, s.Path, s.Domain = cmp.Or(s.Cookie, s.Session), cmp.Or(s.Path, o.Path), cmp.Or(s.Domain, o.Domain)
+		if slices.ContainsFunc(o.Adopt, func(other Source) bool { return other.Session == s.Cookie && s.Session != s.Cookie }) {
+			return fmt.Errorf("session: Options.Adopt[%d]: the other system's cookie %s has the name of a session: give the session another name", i, s.Cookie)
+		}
 		if err := s.check(o, sessionOf); err != nil {
 			return fmt.Errorf("session: Options.Adopt[%d]: %w", i, err)
 		}
@@ -129,7 +136,6 @@ func (s *Source) check(o *Options, sessionOf map[string]string) error {
 // An adoption is what a visit knows of other systems' cookies.
 type adoption struct {
 	candidates []identity // of an adopted session that is not stored yet, one for each secret
-	entered    bool       // that session is in its owner's index already
 	cookieDue  bool       // the browser does not have the adopted session's cookie yet
 	read       []*Source  // whose cookies could be read, so that the response removes them
 	removed    []string   // the Set-Cookie lines that remove them
@@ -245,17 +251,18 @@ func (s *Store) begin(source *Source, found Contents) (h held, err error) {
 	for key, value := range found.Values {
 		all[key] = value
 	}
-	h = held{content: found.carried, at: time.Now()}
-	if h.created.IsZero() { // from a system that is not a Store
+	h = held{content: found.carried, at: found.at}
+	if h.at.IsZero() { // from a system that is not a Store
+		h.at = time.Now()
 		h.created, h.lifetime = h.at, s.options.Lifetime
 	}
 	if h.owner == "" && source.Owner != nil {
-		h.owner, h.age = source.Owner(found.Values), longestCookie
+		h.owner, h.age, h.when = source.Owner(found.Values), longestCookie, h.at.Add(-longestCookie)
 		if len(h.owner) > MaxOwner {
 			return h, fmt.Errorf("Source.Owner has returned %d bytes: an owner has at most %d", len(h.owner), MaxOwner)
 		}
 	}
-	h.used, h.idle, h.other = h.at, s.options.idle(), found.Left+expiryMargin
+	h.used, h.idle, h.other = h.at, s.options.idle(), min(found.Left, longestLeft)+expiryMargin
 	h.cap(s.options)
 	h.longer = false // it will be stored anyway
 	h.values, err = encodeValues(all)
@@ -285,9 +292,11 @@ func (v *visit) removeOthers(header http.Header) {
 	for _, source := range v.adoption.read {
 		removal := source.removal(v.store.options)
 		if removal.Name != v.session.Name() {
-			v.adoption.removed = append(v.adoption.removed, removal.String())
-			header.Add("Set-Cookie", removal.String())
-			keepPrivate(header)
+			if line := removal.String(); !slices.Contains(v.adoption.removed, line) {
+				v.adoption.removed = append(v.adoption.removed, line)
+				header.Add("Set-Cookie", line)
+				keepPrivate(header)
+			}
 		} else if v.cookie == "" { // no cookie of the session has replaced it
 			v.writeCookie(header, removal)
 		}

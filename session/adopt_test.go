@@ -205,6 +205,7 @@ func Test_22_a_source_that_cannot_work_is_an_error(t *testing.T) {
 		"no Reader":             {Session: name},
 		"another Path":          {Session: name, Path: "/app", Reader: readable{}},
 		"Domain or Partitioned": {Session: name, Partitioned: true, Reader: readable{}},
+		"name of a session":     {Session: "other", Cookie: "old", Reader: readable{}},
 		"for two sessions":      {Session: "another", Cookie: "other", Reader: readable{}},
 	} {
 		_, err := New([][]byte{newSecret}, Options{Adopt: append(from(readable{}), s)})

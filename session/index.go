@@ -327,8 +327,11 @@ func (k onServer) confirm(ctx context.Context, v *visit, h held) error {
 		return nil
 	case err != nil && v.signIn == nil: // the next request with the other system's cookie confirms it
 		return err
-	case err != nil && v.adopting(): // its next request may adopt that cookie again
+	case err != nil && v.adopting(): // the next request may adopt that cookie again, unless somebody has ended this session
 		h.other = 0
+		mark, ttl := k.endMark(name, h)
+		_, _ = k.swap(ctx, h.id, h.record, mark, ttl)
+		return err
 	}
 	return cmp.Or(k.end(ctx, name, h), err, ErrConflict) // nobody will receive its cookie
 }

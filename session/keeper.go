@@ -48,6 +48,9 @@ func (v *visit) content(p plan, now time.Time) content {
 func (h held) touched(o Options, now time.Time) content {
 	c := h.after(now.Sub(h.at))
 	c.used, c.idle = now, o.idle()
+	if o.Backend == nil && c.owner != "" { // no write moves the time of the sign-in
+		c.age = max(0, now.Truncate(time.Millisecond).Sub(c.when))
+	}
 	return c
 }
 

@@ -240,3 +240,20 @@ func Test_options_for_owners_are_checked(t *testing.T) {
 		require.ErrorContains(t, err, "Options.")
 	}
 }
+
+func Test_19_no_save_moves_the_time_of_the_sign_in(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := visitor{t: t, store: newStore(t, Options{})}
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.SignIn(r, s, "clark"))
+		})
+		signedIn := time.Now()
+		for n := range 500 {
+			time.Sleep(1500 * time.Microsecond)
+			v.set("n", n)
+		}
+		v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.WithinDuration(t, signedIn, v.store.Info(r, s).Authenticated, 2*time.Millisecond)
+		})
+	})
+}

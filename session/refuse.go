@@ -44,37 +44,38 @@ func (s *Store) refusedSince(ctx context.Context, name string, h held) (bool, er
 	return false, nil
 }
 
-// enterAdopted adds an adopted session to its owner's index before it is stored. A concurrent revocation
-// then either finds the entry, or has called refuseEarlier before.
+// enterAdopted adds an adopted session to its owner's index, under the secrets of this process. If the
+// session is not stored yet, a concurrent revocation either finds the entry, or has called refuseEarlier
+// before.
 func (s *Store) enterAdopted(ctx context.Context, v *visit) error {
-	if v.adoption.entered {
-		return nil
-	}
 	name := v.session.Name()
-	if err := s.addToIndex(ctx, name, v.held.owner, v.held.id); err != nil {
+	if err := s.addToIndex(ctx, name, v.held.owner, v.held.id); err != nil || !v.adopting() {
 		return err
 	}
 	refused, err := s.refusedSince(ctx, name, v.held)
 	if err == nil && refused {
 		err = ErrConflict
 	}
-	v.adoption.entered = err == nil
 	return err
 }
 
 // prepareRevokeOthers calls refuseEarlier for the owner of the visitor's session, unless that session has
-// ended. If it is being adopted, it is entered into the index first, because refuseEarlier is for the
-// others.
+// ended. If it is being adopted, it is stored first, because refuseEarlier is for the others.
 func (s *Store) prepareRevokeOthers(ctx context.Context, r *http.Request, own *sessions.Session, v visit) error {
 	if len(s.options.Adopt) == 0 {
 		return nil
 	}
 	if v.adopting() && v.signIn == nil {
-		if err := s.enterAdopted(ctx, &v); err != nil {
+		stored, err := s.keeper.save(ctx, &v, plan{save: write}, v.held.values)
+		if err == nil && stored.values != v.held.values { // another request has changed it
+			err = ErrConflict
+		}
+		if err != nil {
 			return err
 		}
+		v.held, v.adoption.candidates = stored, nil
 		if err := s.change(r, own, func(v *visit) error {
-			v.adoption.entered = true
+			v.held, v.adoption.candidates = stored, nil
 			return nil
 		}); err != nil {
 			return err

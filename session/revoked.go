@@ -80,7 +80,7 @@ func (o Options) markTime() time.Duration {
 
 // storeMark replaces a session's renewal mark, or reports false if another request came first.
 func (s *Store) storeMark(ctx context.Context, h held, next mark) (record []byte, ok bool, err error) {
-	ttl := max(s.options.markTime(), h.other)
+	ttl := max(s.options.Lifetime+expiryMargin, h.other)
 	record = stamp{mark: next}.encode(ttl)
 	ok, err = s.swap(ctx, h.id, h.record, record, ttl)
 	return record, ok, err
@@ -110,14 +110,15 @@ func (s *Store) loadGeneration(ctx context.Context, name, owner string) (g gener
 	return g, nil
 }
 
-// raise makes sure that what is stored is t, or what counts rather than t.
-func (s *Store) raise(ctx context.Context, id ID, t stamp) error {
+// raise makes sure that what is stored is t, which has that age, or what counts rather than t.
+func (s *Store) raise(ctx context.Context, id ID, t stamp, age time.Duration) error {
 	for range maxTries {
 		there, _, record, err := s.loadStamp(ctx, id)
 		if err != nil || record != nil && !there.less(t) {
 			return err
 		}
-		ok, err := s.swap(ctx, id, record, t.encode(s.options.markTime()), s.options.markTime())
+		ttl := s.options.markTime()
+		ok, err := s.swap(ctx, id, record, t.encode(ttl), ttl-age)
 		if _, lost := err.(lostReply); ok || err != nil && !lost {
 			return err
 		}
@@ -130,7 +131,7 @@ func (s *Store) raise(ctx context.Context, id ID, t stamp) error {
 func (s *Store) spread(ctx context.Context, name, owner string, g generation) error {
 	for i, hash := range s.keys.ownerHashes(name, owner) {
 		if g.stamps[i] != g.stamp {
-			if err := s.raise(ctx, ID(hash), g.stamp); err != nil {
+			if err := s.raise(ctx, ID(hash), g.stamp, g.age); err != nil {
 				return err
 			}
 		}
@@ -148,7 +149,7 @@ func (s *Store) newGeneration(ctx context.Context, name, owner string) error {
 	if err != nil {
 		return err
 	}
-	g.stamp = stamp{g.number + 2, newMark()}
+	g.stamp, g.age = stamp{g.number + 2, newMark()}, 0
 	return s.spread(ctx, name, owner, g)
 }
 
@@ -174,7 +175,7 @@ func (s *Store) replaceGeneration(ctx context.Context, name string, own visit) (
 			return next, cmp.Or(err, ErrConflict)
 		}
 	}
-	g.stamp = stamp{g.number + 1, newMark()}
+	g.stamp, g.age = stamp{g.number + 1, newMark()}, 0
 	first := ID(s.keys.ownerHashes(name, owner)[0])
 	ok, err := s.swap(ctx, first, g.records[0], g.encode(s.options.markTime()), s.options.markTime())
 	if err != nil || !ok {
@@ -201,13 +202,13 @@ func (k inCookie) findAdopted(ctx context.Context, name string, h held, as []ide
 		return held{}, "", err
 	}
 	if record != nil {
-		return k.replaced(h, age, t.mark == ended)
+		return k.replaced(h, record, age, t.mark == ended)
 	}
 	if h.owner == "" {
 		return h, "", nil
 	}
 	g, err := k.loadGeneration(ctx, name, h.owner)
-	if err == nil && g.exists && g.age <= h.age { // the owner's sessions were revoked after they signed in
+	if err == nil && g.exists && g.age <= h.after(time.Since(h.at)).age { // the owner's sessions were revoked after they signed in
 		return held{}, Refused, nil
 	}
 	h.generation = g.mark
@@ -222,7 +223,7 @@ func (k inCookie) checkRevoked(ctx context.Context, name string, h held) (held, 
 		return held{}, "", err
 	}
 	if record != nil && t.mark != h.renewal {
-		return k.replaced(h, age, t.mark == ended)
+		return k.replaced(h, record, age, t.mark == ended)
 	}
 	h.record = record
 	if h.owner == "" {
@@ -233,7 +234,7 @@ func (k inCookie) checkRevoked(ctx context.Context, name string, h held) (held, 
 	case err != nil:
 		return held{}, "", err
 	case g.exists && g.mark != h.generation:
-		return k.replaced(h, g.age, true)
+		return k.replaced(h, record, g.age, true)
 	case g.exists:
 		err = k.spread(ctx, name, h.owner, g)
 	}
@@ -242,9 +243,9 @@ func (k inCookie) checkRevoked(ctx context.Context, name string, h held) (held, 
 
 // replaced returns the result for a cookie whose mark was replaced that long ago, because the session was
 // renewed or is over.
-func (k inCookie) replaced(h held, age time.Duration, over bool) (held, Reason, error) {
+func (k inCookie) replaced(h held, record []byte, age time.Duration, over bool) (held, Reason, error) {
 	if left := k.options.Grace - age; left > 0 {
-		return held{content: content{id: h.id, grace: left}, at: h.at, value: h.value, over: over}, Replaced, nil
+		return held{content: content{id: h.id, grace: left, other: h.other}, at: h.at, value: h.value, record: record, over: over}, Replaced, nil
 	}
 	return held{}, Refused, nil
 }
@@ -270,7 +271,7 @@ func (k inCookie) endCopies(ctx context.Context, v *visit, p plan, h *held) (err
 		return nil
 	case v.brought == broughtReplaced && p.end && !v.held.over:
 		return ErrConflict // this cookie cannot end the session that it was renewed to
-	case v.brought != broughtLive:
+	case v.brought != broughtLive && !(v.brought == broughtReplaced && p.end):
 		return nil
 	}
 	ok, reason := true, Reason("")

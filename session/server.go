@@ -291,7 +291,7 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 		ok, err := k.swap(ctx, h.id, latest.record, mark, ttl)
 		return held{}, ok, err
 	}
-	if v.adopting() && v.signIn == nil && h.owner != "" {
+	if v.adoption.cookieDue && v.signIn == nil && h.owner != "" {
 		if err := k.enterAdopted(ctx, v); err != nil {
 			return held{}, false, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -386,6 +387,96 @@ func adoption(t *testing.T, b session.Backend) {
 		})
 	})
 
+	// signedIn returns the cookie of a session that clark has signed in to, in another Store.
+	cookies, err := session.New([][]byte{oldSecret}, session.Options{})
+	require.NoError(t, err)
+	signedIn := func(t *testing.T) string {
+		old := &visitor{t: t, store: cookies}
+		old.signIn("clark")
+		return old.cookie
+	}
+	fromCookies := []session.Source{{Session: name, Reader: cookies}}
+
+	t.Run("22: a process that already has the next secret continues an owner's adopted session", func(t *testing.T) {
+		one := open(t, b, session.Options{Adopt: fromCookies})
+		two := open(t, b, session.Options{Adopt: fromCookies}, newSecret, []byte("the next secret is 32 bytes, too"))
+		one.cookie = signedIn(t)
+		two.cookie = one.cookie
+		require.Equal(t, "clark", one.owner())
+		require.Equal(t, "clark", two.owner())
+		require.Equal(t, "clark", one.owner())
+	})
+
+	t.Run("22: RevokeOthers in a first request that fails leaves the session as it was", func(t *testing.T) {
+		v := open(t, b, session.Options{Grace: time.Second, Adopt: fromCookies})
+		v.cookie = signedIn(t)
+		theirs := v.at(v)
+		theirs.cookie = signedIn(t)
+		v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			_, err := v.store.RevokeOthers(r, s)
+			require.NoError(t, err)
+			w.WriteHeader(http.StatusBadGateway)
+		})
+		time.Sleep(1200 * time.Millisecond)
+		require.Equal(t, "clark", v.owner())
+		require.Empty(t, theirs.owner())
+	})
+
+	t.Run("22: a sign-in that cannot be confirmed undoes no sign-out", func(t *testing.T) {
+		unsure := &unsure{Backend: b}
+		v := open(t, unsure, session.Options{OnEvent: quiet, Grace: time.Second, Adopt: fromCookies})
+		v.cookie = signedIn(t)
+		second, late := v.at(v), v.at(v)
+		unsure.before = func() { destroy(second) }
+		require.Equal(t, http.StatusServiceUnavailable, v.signIn("clark").StatusCode)
+		time.Sleep(1200 * time.Millisecond)
+		require.Empty(t, late.owner())
+	})
+
+	t.Run("22: a cookie that the other system accepts forever", func(t *testing.T) {
+		m := begin(t, session.Options{Grace: time.Second, Adopt: from(readable{left: math.MaxInt64})})
+		thief := m.copied()
+		m.visit(destroying)
+		time.Sleep(1200 * time.Millisecond)
+		require.Empty(t, thief.values())
+	})
+
+	t.Run("21: a sign-out that meets RevokeOthers ends the session", func(t *testing.T) {
+		for _, options := range []session.Options{{Revoked: b}, {Revoked: b, Adopt: fromCookies}, {Backend: b}} {
+			require.NoError(t, b.Clear(t.Context()))
+			store, err := session.New([][]byte{newSecret}, options)
+			require.NoError(t, err)
+			v := &visitor{t: t, store: store}
+			v.signIn("clark")
+			second := v.at(v)
+			v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				_, err := store.RevokeOthers(r, s)
+				require.NoError(t, err)
+				require.Equal(t, http.StatusOK, destroy(second).StatusCode)
+			})
+			require.Empty(t, v.owner())
+		}
+	})
+
+	t.Run("22: a revocation keeps its age when secrets are exchanged", func(t *testing.T) {
+		require.NoError(t, b.Clear(t.Context()))
+		rotated := []byte("the next secret is 32 bytes, too")
+		store, err := session.New([][]byte{newSecret}, session.Options{Revoked: b, Adopt: fromCookies})
+		require.NoError(t, err)
+		next, err := session.New([][]byte{rotated, newSecret}, session.Options{Revoked: b, Adopt: fromCookies})
+		require.NoError(t, err)
+		_, err = store.RevokeOwner(t.Context(), name, "clark")
+		require.NoError(t, err)
+		time.Sleep(100 * time.Millisecond)
+		later := signedIn(t)
+		v := &visitor{t: t, store: store}
+		v.signIn("clark")
+		time.Sleep(100 * time.Millisecond)
+		v.store = next
+		require.Equal(t, "clark", v.owner(), "it has copied the revocation to the new secret")
+		require.Equal(t, "clark", (&visitor{t: t, store: next, cookie: later}).owner())
+	})
+
 	t.Run("22: a revocation of the owner during the first request keeps the session from being adopted", func(t *testing.T) {
 		for how, options := range map[string]session.Options{"on a server": {Backend: b}, "in cookies": {Revoked: b}} {
 			cookies, err := session.New([][]byte{oldSecret}, session.Options{})
@@ -671,6 +762,21 @@ func (m *meeting) Put(ctx context.Context, id session.ID, next []byte, ttl time.
 		before()
 	}
 	return m.Backend.Put(ctx, id, next, ttl)
+}
+
+// An unsure is a backend that fails to confirm once, after something has happened.
+type unsure struct {
+	session.Backend
+	before func()
+}
+
+func (u *unsure) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
+	if before := u.before; before != nil {
+		u.before = nil
+		before()
+		return false, errors.New("the server is gone")
+	}
+	return u.Backend.HasOwned(ctx, owner, id)
 }
 
 // overtaken is a backend in which something happens right after a session was added to the index.

@@ -251,6 +251,9 @@ func buffaloFlash(flashes []any) []byte {
 	if len(flash) == 0 {
 		return nil
 	}
-	b, _ := json.Marshal(flash)
-	return b
+	var b bytes.Buffer
+	w := json.NewEncoder(&b)
+	w.SetEscapeHTML(false) // which would make a text six times as long
+	_ = w.Encode(flash)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

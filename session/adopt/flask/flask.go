@@ -33,10 +33,10 @@ type Options struct {
 }
 
 const (
-	maxCookie  = 4096      // bytes; browsers keep no larger one
-	maxPayload = 128 << 10 // bytes, decompressed
-	maxItems   = 4000      // in all lists and dicts
-	maxDepth   = 30        // of lists and dicts
+	maxCookie  = 4096     // bytes; browsers keep no larger one
+	maxPayload = 64 << 10 // bytes, decompressed
+	maxItems   = 2000     // in all lists and dicts
+	maxDepth   = 30       // of lists and dicts
 
 	maxSkew = time.Minute // between the clocks of Flask's host and this one
 )

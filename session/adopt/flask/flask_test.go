@@ -262,9 +262,17 @@ func FuzzReadCookie(f *testing.F) {
 
 func Test_a_large_session_costs_little(t *testing.T) {
 	for what, payload := range map[string]string{
-		"numbers": deflated(`{"x":[` + strings.Repeat("1,", maxItems-10) + `1]}`),
-		"NaN":     deflated(`{"x":[` + strings.Repeat("NaN,", maxItems-10) + `1]}`),
-		"a text":  deflated(`{"x":"` + strings.Repeat("a", maxPayload-100) + `"}`),
+		"numbers":        deflated(`{"x":[` + strings.Repeat("1,", maxItems-10) + `1]}`),
+		"NaN":            deflated(`{"x":[` + strings.Repeat("NaN,", maxItems-10) + `1]}`),
+		"a text":         deflated(`{"x":"` + strings.Repeat("a", maxPayload-100) + `"}`),
+		"a flash":        deflated(`{"_flashes":[{" t":["info","` + strings.Repeat("<", maxPayload-100) + `"]}]}`),
+		"flashes":        deflated(`{"_flashes":[` + strings.Repeat(`{" t":["info","<"]},`, maxItems/5) + `{" t":["info","<"]}]}`),
+		"dicts":          deflated(`{"x":[` + strings.Repeat(`{"a":1},`, maxItems/2-10) + `1]}`),
+		"dicts of a tag": deflated(`{"x":[` + strings.Repeat(`{" di":{"a__":1}},`, maxItems/3-10) + `1]}`),
+		"times":          deflated(`{"x":[` + strings.Repeat(`{" d":"Thu, 01 Jan 1970 00:00:00 GMT"},`, maxItems/2-400) + `1]}`),
+		"UUIDs":          deflated(`{"x":[` + strings.Repeat(`{" u":"0123456789abcdef0123456789abcdef"},`, maxItems/2-400) + `1]}`),
+		"invalid":        deflated(`{"x":"` + strings.Repeat("\xff", maxPayload-100) + `"}`),
+		"NaN and a text": deflated(`{"x":NaN,"y":"` + strings.Repeat("a", maxPayload-100) + `"}`),
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
