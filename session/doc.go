@@ -146,8 +146,8 @@
 //   - The other system still accepts the copy.
 //
 // So remove a source once its cookies have expired. Do not list a key that may have leaked. After RevokeAll,
-// or a move to another Backend, the Store no longer knows which cookies it has adopted: remove the source
-// first.
+// or a move to another Backend, the Store no longer knows which cookies it has adopted, and after a secret
+// was dropped, it may no longer know whose sessions were revoked: remove the source first.
 //
 // While programs of both systems run, give the new session another name, because the old program cannot
 // read the new cookie, and send visitors who have the new cookie to the new program. If a visitor's
