@@ -286,7 +286,7 @@ func adoption(t *testing.T, b session.Backend) {
 	})
 
 	t.Run("22: processes with another order of secrets adopt the same session", func(t *testing.T) {
-		m := begin(t, session.Options{})
+		require.NoError(t, b.Clear(t.Context()))
 		rotated := move(t, b, session.Options{}, newSecret, oldSecret)
 		behind := move(t, b, session.Options{}, oldSecret, newSecret)
 		rotated.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
@@ -300,7 +300,7 @@ func adoption(t *testing.T, b session.Backend) {
 		behind.visit(destroying)
 		require.Empty(t, rotated.copied().values())
 
-		m = begin(t, session.Options{})
+		m := begin(t, session.Options{})
 		rotated, behind = move(t, b, session.Options{}, newSecret, oldSecret), move(t, b, session.Options{}, oldSecret, newSecret)
 		res := rotated.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
 			behind.ask("POST", setting("behind", 1))
