@@ -145,8 +145,8 @@ type adoption struct {
 func (v *visit) adopting() bool { return v.adoption.candidates != nil }
 
 // adopt looks for cookies of other systems. If the visitor has no session, it adopts the first that it
-// can. It notes each source whose cookie it could read, so that the response removes it. It returns why
-// the visitor has no session, which so far is reason, or "".
+// can. It notes each source whose cookie it could read, so that the response removes the cookie. The
+// reason says why the visitor has no session, before and afterwards.
 func (v *visit) adopt(r *http.Request, reason Reason) (Reason, error) {
 	for i := range v.store.options.Adopt {
 		source := &v.store.options.Adopt[i]

@@ -76,6 +76,7 @@ func (s *Store) prepareRevokeOthers(ctx context.Context, r *http.Request, own *s
 		v.held, v.adoption.candidates = stored, nil
 		if err := s.change(r, own, func(v *visit) error {
 			v.held, v.adoption.candidates = stored, nil
+			v.emit(ctx, Event{Kind: Adopted})
 			return nil
 		}); err != nil {
 			return err

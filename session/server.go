@@ -383,7 +383,7 @@ func (s *Store) end(ctx context.Context, name string, h held) error {
 func (s *Store) endMark(name string, h held) (record []byte, ttl time.Duration) {
 	ttl = max(s.options.Grace, h.other)
 	if h.record == nil && h.other == 0 && len(s.options.Adopt) > 0 {
-		ttl = longestCookie
+		ttl = max(ttl, longestCookie)
 	}
 	plain := binary.AppendUvarint(nil, uint64((ttl - s.options.Grace).Milliseconds()))
 	return s.keys.seal(plain, purpose(kindEnd, name, h.id[:])), ttl
