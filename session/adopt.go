@@ -38,17 +38,18 @@ type Source struct {
 	Path, Domain string
 	Partitioned  bool
 
-	// Owner returns who is signed in according to the values, or "". The session is then that owner's,
-	// as after SignIn. It counts as signed in 400 days ago, so that it is not Fresh, and does not outlive
-	// RevokeOwner. A Reader that is a Store knows the owner. Default: nobody is signed in.
+	// Owner returns the owner according to the values, or "" if nobody is signed in. The session then
+	// belongs to that owner. The sign-in counts as 400 days old: the session is not Fresh, and RevokeOwner
+	// ends it even if it has not been adopted yet. A Reader that is a Store knows the owner. Default:
+	// nobody is signed in.
 	Owner func(values map[string]any) string
 }
 
 // A Reader reads the cookies of another system.
 type Reader interface {
 	// ReadCookie returns the contents of a cookie that the other system has set and would still
-	// accept. It must accept only one spelling of a cookie, because each would become a session of
-	// its own. The error is ErrUnavailable if a server that it needs cannot be reached. After any
+	// accept. It must accept only one spelling of a cookie, because every other spelling would begin
+	// another session. The error is ErrUnavailable if a server that it needs cannot be reached. After any
 	// other error the cookie is ignored. A *TypeError is also reported as an event.
 	ReadCookie(ctx context.Context, name, value string) (Contents, error)
 }
@@ -56,17 +57,17 @@ type Reader interface {
 // Contents are what another system's cookie contains.
 type Contents struct {
 	Values map[string]any // of the types that a session can store
-	Left   time.Duration  // until the other system refuses the cookie; at most ten years count
+	Left   time.Duration  // until the other system refuses the cookie; what exceeds ten years is ignored
 
-	carried content   // from another Store: its owner, and times
-	at      time.Time // when the durations in carried held
+	carried content   // what another Store knows besides: the owner, and times
+	at      time.Time // when the durations in carried were measured
 }
 
 // longestLeft bounds Contents.Left, so that no sum overflows.
 const longestLeft = 10 * 365 * 24 * time.Hour
 
 // ReadCookie returns the contents of a session of this Store, so that another Store can adopt it. The
-// session keeps its owner, and its lifetime goes on.
+// session keeps its owner, and its lifetime does not start again.
 func (s *Store) ReadCookie(ctx context.Context, name, value string) (Contents, error) {
 	h, reason, err := s.keeper.load(ctx, name, value)
 	if err != nil {
@@ -89,8 +90,8 @@ func (s *Store) ReadCookie(ctx context.Context, name, value string) (Contents, e
 	return found, nil
 }
 
-// carried returns what another Store adopts of a session. The rest belongs to this Store's clock, tokens
-// and marks.
+// carried returns the parts of a session that another Store adopts. The others, such as tokens and marks, mean
+// something only to this Store.
 func (c content) carried() content {
 	return content{created: c.created, lifetime: c.lifetime, lastSignIn: lastSignIn{owner: c.owner, age: c.age,
 		when: c.when, note: c.note, keep: c.keep, transient: c.transient}}
@@ -145,8 +146,9 @@ type adoption struct {
 func (v *visit) adopting() bool { return v.adoption.candidates != nil }
 
 // adopt looks for cookies of other systems. If the visitor has no session, it adopts the first that it
-// can. It notes each source whose cookie it could read, so that the response removes the cookie. The
-// reason says why the visitor has no session, before and afterwards.
+// can. It notes each source whose cookie it could read, so that the response removes the cookie. It
+// receives the reason why the visitor has no session, and returns the one that holds afterwards: "" if a
+// session was adopted.
 func (v *visit) adopt(r *http.Request, reason Reason) (Reason, error) {
 	for i := range v.store.options.Adopt {
 		source := &v.store.options.Adopt[i]
@@ -175,13 +177,13 @@ func (v *visit) adopt(r *http.Request, reason Reason) (Reason, error) {
 	return reason, nil
 }
 
-// errNotAdopted means that the cookie stays in the browser: it is not the source's or too old, it has no
-// values, or they cannot be stored.
+// errNotAdopted means that the cookie stays in the browser: it is not the source's, it is too old, or it has no
+// values that can be stored.
 var errNotAdopted = errors.New("session: not adopted")
 
 // adoptCookie reads another system's cookie. If the visitor has no session, it begins one with the
-// values, or continues the one that an earlier request began. A reason means that this one has ended or was
-// renewed.
+// values, or continues the one that an earlier request began. The reason, if there is one, says that the
+// earlier session has ended or has been renewed.
 func (v *visit) adoptCookie(ctx context.Context, source *Source, c *http.Cookie) (Reason, error) {
 	live := v.brought == broughtLive
 	found, err := source.Reader.ReadCookie(ctx, c.Name, c.Value)
@@ -232,7 +234,7 @@ func (v *visit) adoptCookie(ctx context.Context, source *Source, c *http.Cookie)
 // headroom is room in the session for what pages add by themselves, such as a CSRF token.
 var headroom = strings.Repeat(" ", 256)
 
-// continueWith makes h the visitor's session, unless it cannot be stored: then no page could be shown.
+// continueWith makes h the visitor's session, unless it cannot be stored. Otherwise every page would fail.
 func (v *visit) continueWith(h held) error {
 	trial := visit{store: v.store, session: v.session, brought: broughtLive, held: h}
 	if err := v.store.keeper.check(&trial, plan{save: write}, h.values+headroom); err != nil {
@@ -270,8 +272,8 @@ func (s *Store) begin(source *Source, found Contents) (h held, err error) {
 }
 
 // candidates returns the identities that follow from another system's cookie, one for each secret. They
-// share an ID. So simultaneous requests with that cookie find the same session, also in processes that have
-// other secrets.
+// share an ID. So simultaneous requests with that cookie find the same session, even in processes with
+// different secrets.
 func (k keyring) candidates(name string, c *http.Cookie) []identity {
 	input := []byte("session v1 adopt\x00" + name + "\x00" + c.Name + "\x00" + c.Value)
 	selector := sha256.Sum256(input)
@@ -284,7 +286,8 @@ func (k keyring) candidates(name string, c *http.Cookie) []identity {
 	return all
 }
 
-// removeOthers removes the other systems' cookies, unless the session's own cookie has not been set yet.
+// removeOthers removes the other systems' cookies once the browser has the session's own cookie, or this
+// response sets it.
 func (v *visit) removeOthers(header http.Header) {
 	if v.adoption.cookieDue {
 		return

@@ -68,10 +68,10 @@
 //     acknowledged, copies of the cookies that it ended no longer open. An old copy cannot end the
 //     visitor's session.
 //  22. With Adopt, a visitor who has no session but a valid cookie of another system receives a session with
-//     the same values, and the response removes the other cookie. A session that exists is never
-//     overwritten. In a backend, requests that bring the same cookie share one session, however many
-//     overlap. Once that session was renewed or has ended, the cookie leads to none. With
-//     Options.Revoked, it leads to none once the session was renewed, destroyed or revoked.
+//     the same values, unless they cannot be stored, and the response removes the other cookie. A session
+//     that exists is never overwritten. In a backend, requests that bring the same cookie share one
+//     session, however many overlap. Once that session has been renewed or has ended, the cookie leads to
+//     none. With Options.Revoked, it leads to none once the session has been renewed, destroyed or revoked.
 //
 // # Cookie or server
 //
@@ -128,31 +128,33 @@
 // also a Reader: another Store can adopt its sessions. The first response to such a visitor saves the
 // session, even if the request changed nothing.
 //
-// The ID and the token of an adopted session are derived from the other cookie. So all requests with that
-// cookie, in any process, find the same record. The record, or the end mark in its place, stays until an
-// hour after the other cookie has expired, even if the session ends earlier. While it is stored, the other
-// cookie begins no second session.
+// The ID and the token of an adopted session are derived from the other cookie. With a Backend, all
+// requests with that cookie therefore find the same record, in any process. The record, or the end mark in
+// its place, stays until an hour after the other cookie has expired, even if the session ends earlier.
+// While it is stored, the other cookie begins no second session.
 //
 // What a copy of the other cookie can do, while its source is listed:
 //
-//   - A system that keeps sessions in cookies sets another cookie with each change. Each of them leads to a
-//     session of its own, and ending one leaves the others.
-//   - Until the session ends or is renewed, the copy leads to the visitor's session. SignIn renews it.
-//   - After that, it leads to nothing, if there is a Backend or Options.Revoked. Without them, it begins
-//     another session with the old values, until the copy expires.
+//   - A system that keeps sessions in cookies sets another cookie with each change. Each of these cookies
+//     leads to a session of its own, and ending one does not end the others.
+//   - With a Backend, the copy leads to the visitor's session until that session ends or is renewed. SignIn
+//     renews it. After that, the copy leads to nothing.
+//   - In cookies, the copy begins another session with the old values, until the copy expires. With
+//     Options.Revoked, it stops doing so once the session has been renewed, destroyed or revoked.
 //   - RevokeOwner and RevokeOthers also apply to the owner's sessions that have not been adopted yet, if
-//     Source.Owner tells whose they are, or the source is a Store. Otherwise nobody can end such a session,
-//     except by removing the source.
+//     Source.Owner tells whose they are, or the source is a Store. Otherwise they can only be ended all at
+//     once, by removing the source.
 //   - The other system still accepts the copy.
 //
-// So remove a source once its cookies have expired. Do not list a key that may have leaked. After RevokeAll,
-// or a move to another Backend, the Store no longer knows which cookies it has adopted, and after a secret
-// was dropped, it may no longer know whose sessions were revoked: remove the source first.
+// So remove a source once its cookies have expired, and do not list a key that may have leaked. Remove the
+// source before you call RevokeAll, move to another Backend, or drop a secret. After the first two, the
+// Store no longer knows which cookies it has adopted. After the third, it may no longer know whose
+// sessions were revoked.
 //
 // While programs of both systems run, give the new session another name, because the old program cannot
-// read the new cookie, and send visitors who have the new cookie to the new program. If a visitor's
-// first requests overlap, and one of them renews the session, another response may arrive later with the
-// token from before. The visitor then has to sign in again.
+// read the new cookie. Send visitors who have the new cookie to the new program. If a visitor's first
+// requests overlap, and one of them renews the session, another response may arrive later with the token
+// from before. The visitor then has to sign in again.
 //
 // # Durability
 //

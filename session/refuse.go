@@ -8,16 +8,17 @@ import (
 	"github.com/gorilla/sessions"
 )
 
-// RevokeOwner and RevokeOthers also apply to sessions that can still be adopted. These are not in the
-// Backend, so it remembers instead when the owner's sessions were revoked: by an end mark under IDs that no
-// session has, one for each secret. In cookies, the owner's generation shows it.
+// RevokeOwner and RevokeOthers also apply to sessions that can still be adopted. Such sessions are not in the
+// Backend. So the Backend remembers when the owner's sessions were revoked: it stores an end mark for each
+// secret, under an ID that no session has. For sessions in cookies, the age of the owner's generation shows
+// when.
 
 // refusalIDs returns the IDs of an owner's end marks. No cookie's name begins with a NUL.
 func (s *Store) refusalIDs(name, owner string) []OwnerHash {
 	return s.keys.ownerHashes("\x00"+name, owner)
 }
 
-// refuseEarlier makes sure that no session is adopted that the owner has signed in to before.
+// refuseEarlier prevents the adoption of any session that the owner signed in to before this call.
 func (s *Store) refuseEarlier(ctx context.Context, name, owner string) error {
 	if len(s.options.Adopt) == 0 {
 		return nil
@@ -60,7 +61,7 @@ func (s *Store) enterAdopted(ctx context.Context, v *visit) error {
 }
 
 // prepareRevokeOthers calls refuseEarlier for the owner of the visitor's session, unless that session has
-// ended. If it is being adopted, it is stored first, because refuseEarlier is for the others.
+// ended. A session that is still being adopted is stored first: otherwise refuseEarlier would refuse it, too.
 func (s *Store) prepareRevokeOthers(ctx context.Context, r *http.Request, own *sessions.Session, v visit) error {
 	if len(s.options.Adopt) == 0 {
 		return nil

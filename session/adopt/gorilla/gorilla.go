@@ -6,8 +6,8 @@
 // A cookie is a time, the values in gob and a signature, in base64 (gorilla/securecookie). Unless the
 // application has set an encryption key, anyone who has the cookie can read it.
 //
-// The signature is checked before gob decodes anything. Package gob is not made for hostile bytes: if the
-// program has registered a map type, someone who knows the key can make a cookie for which gob takes all
+// The signature is checked before gob decodes anything. Package gob is not designed for untrusted input: if the
+// program has registered a map type, someone who knows the key can make a cookie that makes gob use up all
 // memory, here as in the other application.
 package gorilla
 
