@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // decode reads Flask's tagged JSON:
@@ -30,7 +31,7 @@ import (
 // A dict whose only key looks like a tag has the tag " di" around it. What flash() has stored becomes
 // Buffalo's flash. The keys _permanent, and _flash and _flash_, which Buffalo uses itself, are left out.
 func decode(text []byte) (map[string]any, error) {
-	if tooLarge(text) {
+	if !utf8.Valid(text) || tooLarge(text) {
 		return nil, errRefused
 	}
 	d := json.NewDecoder(bytes.NewReader(replaceNamedNumbers(text)))
