@@ -38,7 +38,7 @@ func (s *Store) refusedSince(ctx context.Context, name string, h held) (bool, er
 		if err != nil {
 			return false, err
 		}
-		if since := longestCookie - end.other; end.over && since <= h.after(time.Since(h.at)).age {
+		if since := max(longestCookie, s.options.Grace) - end.other; end.over && since <= h.after(time.Since(h.at)).age {
 			return true, nil
 		}
 	}
@@ -47,17 +47,14 @@ func (s *Store) refusedSince(ctx context.Context, name string, h held) (bool, er
 
 // enterAdopted adds an adopted session to its owner's index, under the secrets of this process. If the
 // session is not stored yet, a concurrent revocation either finds the entry, or has called refuseEarlier
-// before.
-func (s *Store) enterAdopted(ctx context.Context, v *visit) error {
+// before. It reports false in the second case. If latest is stored, the revocation has spared it.
+func (s *Store) enterAdopted(ctx context.Context, v *visit, latest held) (bool, error) {
 	name := v.session.Name()
-	if err := s.addToIndex(ctx, name, v.held.owner, v.held.id); err != nil || !v.adopting() {
-		return err
+	if err := s.addToIndex(ctx, name, v.held.owner, v.held.id); err != nil || latest.record != nil || !v.adopting() {
+		return err == nil, err
 	}
 	refused, err := s.refusedSince(ctx, name, v.held)
-	if err == nil && refused {
-		err = ErrConflict
-	}
-	return err
+	return !refused, err
 }
 
 // prepareRevokeOthers calls refuseEarlier for the owner of the visitor's session, unless that session has
@@ -66,13 +63,15 @@ func (s *Store) prepareRevokeOthers(ctx context.Context, r *http.Request, own *s
 	if len(s.options.Adopt) == 0 {
 		return nil
 	}
-	if v.adopting() && v.signIn == nil {
-		stored, err := s.keeper.save(ctx, &v, plan{save: write}, v.held.values)
-		if err == nil && stored.values != v.held.values { // another request has changed it
-			err = ErrConflict
-		}
+	if v.adopting() && v.owner() == v.held.owner {
+		adopted := v
+		adopted.signIn, adopted.intent = nil, wantKeep
+		stored, err := s.keeper.save(ctx, &adopted, plan{save: write}, v.held.values)
 		if err != nil {
 			return err
+		}
+		if stored.values != v.held.values { // merged with another request's: saving this one merges again
+			stored.values, stored.record = v.held.values, nil
 		}
 		v.held, v.adoption.candidates = stored, nil
 		if err := s.change(r, own, func(v *visit) error {

@@ -112,6 +112,9 @@ func (s *Store) loadGeneration(ctx context.Context, name, owner string) (g gener
 
 // raise makes sure that what is stored is t, which has that age, or what counts rather than t.
 func (s *Store) raise(ctx context.Context, id ID, t stamp, age time.Duration) error {
+	if age >= s.options.markTime() {
+		return nil
+	}
 	for range maxTries {
 		there, _, record, err := s.loadStamp(ctx, id)
 		if err != nil || record != nil && !there.less(t) {

@@ -81,6 +81,7 @@ func (k onServer) match(ctx context.Context, name string, as ...identity) (held,
 func (k onServer) findAdopted(ctx context.Context, name string, h held, as []identity) (held, Reason, error) {
 	there, reason, err := k.match(ctx, name, as...)
 	if err != nil || reason == "" || there.record != nil {
+		there.other = max(there.other, h.other) // the mark of a failed sign-in is short
 		return there, reason, err
 	}
 	if h.owner != "" {
@@ -292,7 +293,7 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 		return held{}, ok, err
 	}
 	if v.adoption.cookieDue && v.signIn == nil && h.owner != "" {
-		if err := k.enterAdopted(ctx, v); err != nil {
+		if entered, err := k.enterAdopted(ctx, v, latest); err != nil || !entered {
 			return held{}, false, err
 		}
 	}
@@ -378,11 +379,11 @@ func (s *Store) end(ctx context.Context, name string, h held) error {
 
 // endMark returns the record that stands for a session that has ended, and how long it is stored: for
 // Options.Grace or, if the session was adopted from another system's cookie, until nobody can adopt
-// that cookie again. It contains only how much longer than Grace that is. A session that was not read may
-// be about to be adopted.
+// that cookie again. It contains only how much longer than Grace that is. Of a session that was not read, or
+// that has ended, this time is not known.
 func (s *Store) endMark(name string, h held) (record []byte, ttl time.Duration) {
 	ttl = max(s.options.Grace, h.other)
-	if h.record == nil && h.other == 0 && len(s.options.Adopt) > 0 {
+	if len(s.options.Adopt) > 0 && (h.over || h.record == nil && h.other == 0) {
 		ttl = max(ttl, longestCookie)
 	}
 	plain := binary.AppendUvarint(nil, uint64((ttl - s.options.Grace).Milliseconds()))

@@ -391,6 +391,7 @@ func adoption(t *testing.T, b session.Backend) {
 	cookies, err := session.New([][]byte{oldSecret}, session.Options{})
 	require.NoError(t, err)
 	signedIn := func(t *testing.T) string {
+		time.Sleep(5 * time.Millisecond) // a revocation in the same moment would refuse it
 		old := &visitor{t: t, store: cookies}
 		old.signIn("clark")
 		return old.cookie
@@ -420,6 +421,60 @@ func adoption(t *testing.T, b session.Backend) {
 		time.Sleep(1200 * time.Millisecond)
 		require.Equal(t, "clark", v.owner())
 		require.Empty(t, theirs.owner())
+	})
+
+	t.Run("22: SignIn and RevokeOthers in a first request that fails leave the session as it was", func(t *testing.T) {
+		v := open(t, b, session.Options{Grace: time.Second, Adopt: fromCookies})
+		v.cookie = signedIn(t)
+		v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.SignIn(r, s, "clark"))
+			_, err := v.store.RevokeOthers(r, s)
+			require.NoError(t, err)
+			w.WriteHeader(http.StatusBadGateway)
+		})
+		require.Equal(t, "clark", v.owner())
+	})
+
+	t.Run("22: a first request that overlaps RevokeOthers keeps its change, and so does RevokeOthers", func(t *testing.T) {
+		v := open(t, b, session.Options{Adopt: fromCookies})
+		v.cookie = signedIn(t)
+		second, third := v.at(v), v.at(v)
+		revokeOthers := func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			third.ask("POST", setting("third", 3))
+			_, err := v.store.RevokeOthers(r, s)
+			require.NoError(t, err)
+			s.Values["first"] = 1
+		}
+		res := second.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.Equal(t, http.StatusOK, v.ask("POST", revokeOthers).StatusCode)
+			s.Values["second"] = 2
+		})
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		require.Equal(t, session.View{"first": 1, "second": 2, "third": 3}, v.values())
+		require.Equal(t, "clark", v.owner())
+	})
+
+	t.Run("22: a sign-out after a sign-in that could not be confirmed is one", func(t *testing.T) {
+		for _, revoke := range []bool{false, true} {
+			unsure := &unsure{Backend: b}
+			v := open(t, unsure, session.Options{OnEvent: quiet, Grace: time.Second, Adopt: fromCookies})
+			v.cookie = signedIn(t)
+			late, id := v.at(v), ""
+			v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+				id = v.store.Info(r, s).ID
+				w.WriteHeader(http.StatusBadGateway)
+			})
+			unsure.before = func() {}
+			require.Equal(t, http.StatusServiceUnavailable, v.signIn("clark").StatusCode)
+			if revoke {
+				_, err := v.store.Revoke(t.Context(), name, id)
+				require.NoError(t, err)
+			} else {
+				require.Equal(t, http.StatusOK, destroy(v).StatusCode)
+			}
+			time.Sleep(1200 * time.Millisecond)
+			require.Empty(t, late.owner())
+		}
 	})
 
 	t.Run("22: a sign-in that cannot be confirmed undoes no sign-out", func(t *testing.T) {
