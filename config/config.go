@@ -187,15 +187,8 @@ func (c *Config) readStore() error {
 func (c *Config) readKeys() error {
 	c.FlaskKeys, c.FlaskCookie = list("FLASK_SECRET_KEY", ""), envy.Get("FLASK_SESSION_COOKIE", "session")
 	c.BuffaloKeys = list("BUFFALO_SESSION_SECRET", "")
-	for name, keys := range map[string][]string{"FLASK_SECRET_KEY": c.FlaskKeys, "BUFFALO_SESSION_SECRET": c.BuffaloKeys} {
-		for i, key := range keys {
-			switch {
-			case key == "":
-				return fmt.Errorf("%s: secret %d of %d is empty: set it to the other application's secrets, newest first and separated by commas, or unset it", name, i+1, len(keys))
-			case len(key) < 8 && c.Production():
-				return fmt.Errorf("%s: secret %d of %d has fewer than 8 bytes, so others can guess it and make sessions: leave it out (a secret that contains a comma cannot be set here)", name, i+1, len(keys))
-			}
-		}
+	if err := errors.Join(c.checkKeys("FLASK_SECRET_KEY", c.FlaskKeys), c.checkKeys("BUFFALO_SESSION_SECRET", c.BuffaloKeys)); err != nil {
+		return err
 	}
 	onServer := slices.ContainsFunc(c.OldStores, func(store string) bool { return store != "cookie" })
 	if onServer && len(c.FlaskKeys)+len(c.BuffaloKeys) > 0 {
@@ -207,10 +200,23 @@ func (c *Config) readKeys() error {
 	return nil
 }
 
-// list reads items that are separated by commas. It is empty if the variable is.
+func (c *Config) checkKeys(name string, keys []string) error {
+	for i, key := range keys {
+		switch {
+		case key == "":
+			return fmt.Errorf("%s: secret %d of %d is empty: set it to the other application's secrets, newest first and separated by commas, or unset it", name, i+1, len(keys))
+		case len(key) < 8 && c.Production():
+			return fmt.Errorf("%s: secret %d of %d has fewer than 8 bytes, so others can guess it and forge sessions: leave it out (a secret that contains a comma cannot be set here)", name, i+1, len(keys))
+		}
+	}
+	return nil
+}
+
+// list reads items that are separated by commas. There are none if the variable is empty and has no
+// default.
 func list(name, standard string) (items []string) {
 	value := envy.Get(name, standard)
-	if value == "" {
+	if value == "" && standard == "" {
 		return nil
 	}
 	for _, item := range strings.Split(value, ",") {

@@ -68,7 +68,7 @@ func Test_Config_reads_the_lifetimes(t *testing.T) {
 func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T) {
 	for _, wrong := range []string{
 		"SESSION_IDLE_TIMEOUT=500ms", "ADDR=unix:", "SESSION_LIFETIME=0", "LOG_LEVEL=loud", "PORT=70000", "METRICS_ADDR=9090",
-		"SESSION_STORE=memcached", "SESSION_STORE=redis,memcached", "SESSION_STORE=redis,redis", "SESSION_STORE=redis,",
+		"SESSION_STORE=memcached", "SESSION_STORE=redis,memcached", "SESSION_STORE=redis,redis", "SESSION_STORE=redis,", "SESSION_STORE=", "FLASK_SESSION_COOKIE=",
 		"FLASK_SECRET_KEY=one,,two", "FLASK_SECRET_KEY=,", "FLASK_SESSION_COOKIE=my session", "BUFFALO_SESSION_SECRET=one,",
 	} {
 		variable, value, _ := strings.Cut(wrong, "=")
@@ -77,7 +77,9 @@ func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T)
 		require.ErrorContains(t, err, "set it to", "how to fix it")
 		require.Equal(t, 0, strings.Count(err.Error(), "\n"))
 	}
-	_, err := with(t, map[string]string{"GO_ENV": "test", "PORT": "x", "LOG_LEVEL": "y"})
+	_, err := with(t, map[string]string{"GO_ENV": "test", "FLASK_SECRET_KEY": ",", "BUFFALO_SESSION_SECRET": ","})
+	require.Equal(t, 1, strings.Count(err.Error(), "\n"), "one line for each")
+	_, err = with(t, map[string]string{"GO_ENV": "test", "PORT": "x", "LOG_LEVEL": "y"})
 	require.Equal(t, 1, strings.Count(err.Error(), "\n"), "one line for each")
 }
 
