@@ -169,9 +169,7 @@ func (v *visit) adopt(r *http.Request, reason Reason) (Reason, error) {
 				return why, nil
 			}
 			reason = why
-			if !slices.Contains(v.adoption.read, source) {
-				v.adoption.read = append(v.adoption.read, source)
-			}
+			v.adoption.read = append(v.adoption.read, source)
 		}
 	}
 	return reason, nil

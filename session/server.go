@@ -81,7 +81,6 @@ func (k onServer) match(ctx context.Context, name string, as ...identity) (held,
 func (k onServer) findAdopted(ctx context.Context, name string, h held, as []identity) (held, Reason, error) {
 	there, reason, err := k.match(ctx, name, as...)
 	if err != nil || reason == "" || there.record != nil {
-		there.other = max(there.other, h.other) // the mark of a failed sign-in is short
 		return there, reason, err
 	}
 	if h.owner != "" {
