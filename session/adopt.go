@@ -104,9 +104,6 @@ func (o *Options) checkAdopt() error {
 	for i := range sources {
 		s := &sources[i]
 		s.Cookie, s.Path, s.Domain = cmp.Or(s.Cookie, s.Session), cmp.Or(s.Path, o.Path), cmp.Or(s.Domain, o.Domain)
-		if slices.ContainsFunc(o.Adopt, func(other Source) bool { return other.Session == s.Cookie && s.Session != s.Cookie }) {
-			return fmt.Errorf("session: Options.Adopt[%d]: the other system's cookie %s has the name of a session: give the session another name", i, s.Cookie)
-		}
 		if err := s.check(o, sessionOf); err != nil {
 			return fmt.Errorf("session: Options.Adopt[%d]: %w", i, err)
 		}
@@ -123,13 +120,16 @@ func (s *Source) check(o *Options, sessionOf map[string]string) error {
 		}
 	}
 	same := s.Path == o.Path && s.Domain == o.Domain && s.Partitioned == o.Partitioned
+	isSession := slices.ContainsFunc(o.Adopt, func(other Source) bool { return other.Session == s.Cookie })
 	switch other, taken := sessionOf[s.Cookie]; {
+	case isSession && s.Session != s.Cookie:
+		return fmt.Errorf("%s is the name of a session as well as of another system's cookie: rename the session", s.Cookie)
 	case taken && other != s.Session:
 		return fmt.Errorf("the cookie %s is for two sessions, %s and %s: the first would remove it", s.Cookie, other, s.Session)
 	case s.Reader == nil:
 		return errors.New("it has no Reader: set it to one such as adopt/flask.New returns")
 	case s.Cookie == s.Session && !same:
-		return fmt.Errorf("the other system's cookie %s has another Path, Domain or Partitioned: give the session another name", s.Cookie)
+		return fmt.Errorf("the session's cookie cannot replace the other system's cookie %s, which has another Path, Domain or Partitioned: rename the session", s.Cookie)
 	}
 	return nil
 }

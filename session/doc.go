@@ -151,8 +151,8 @@
 // Store no longer knows which cookies it has adopted. After the third, it may no longer know whose
 // sessions were revoked.
 //
-// While programs of both systems run, give the new session another name, because the old program cannot
-// read the new cookie. Send visitors who have the new cookie to the new program. If a visitor's first
+// While both programs run, the new session needs another name, because the old program cannot read the new
+// cookie. Send visitors who have the new cookie to the new program. If a visitor's first
 // requests overlap, and one of them renews the session, another response may arrive later with the token
 // from before. The visitor then has to sign in again.
 //

@@ -129,7 +129,7 @@ func (s *Store) RevokeOthers(r *http.Request, session *sessions.Session) (ended 
 			return nil
 		})
 	}
-	if err := s.prepareRevokeOthers(ctx, r, session, own); err != nil {
+	if own, err = s.prepareRevokeOthers(ctx, r, session, own); err != nil {
 		return 0, err
 	}
 	owned, err := s.indexEntries(ctx, name, owner)
@@ -151,8 +151,7 @@ func (s *Store) stillOpen(ctx context.Context, name string, own visit) error {
 	} else {
 		var h held
 		h, _, err = s.read(ctx, name, own.held.id)
-		there = h.verifier == own.held.verifier || own.adopting() && h.record == nil ||
-			slices.ContainsFunc(own.adoption.candidates, func(as identity) bool { return as.verifier == h.verifier })
+		there = h.verifier == own.held.verifier
 	}
 	if err == nil && !there {
 		err = ErrConflict
@@ -318,20 +317,31 @@ func (s *Store) dropFromIndex(ctx context.Context, name, owner string, id ID) {
 }
 
 // confirm makes sure that nobody has ended the owner's sessions while this one was saved. If
-// somebody has, it ends this one. Its cookie has not been sent yet.
+// somebody has, it ends this one. Its cookie has not been sent yet. If that cannot be found out, nothing
+// has happened.
 func (k onServer) confirm(ctx context.Context, v *visit, h held) error {
 	name := v.session.Name()
 	there, err := k.inIndex(ctx, name, h.owner, h.id)
-	switch {
-	case there && err == nil:
-		return nil
-	case err != nil && v.signIn == nil: // the next request with the other system's cookie confirms it
-		return err
-	case err != nil && v.adopting(): // the next request may adopt that cookie again, unless somebody has ended this session
-		h.other = 0
-		mark, ttl := k.endMark(name, h)
-		_, _ = k.swap(ctx, h.id, h.record, mark, ttl)
+	if err != nil { // nobody knows
+		k.restore(ctx, v, h)
 		return err
 	}
-	return cmp.Or(k.end(ctx, name, h), err, ErrConflict) // nobody will receive its cookie
+	if !there {
+		return cmp.Or(k.end(ctx, name, h), ErrConflict) // nobody will receive its cookie
+	}
+	return nil
+}
+
+// restore puts back what this request has replaced by h, whose token nobody has received. A session that
+// began with h ends.
+func (k onServer) restore(ctx context.Context, v *visit, h held) {
+	name, before := v.session.Name(), v.replaced
+	if before.id == (ID{}) {
+		_ = k.end(ctx, name, h)
+		return
+	}
+	if before.record == nil { // adopted, and not stored before
+		k.seal(name, &before)
+	}
+	_, _ = k.swap(ctx, h.id, h.record, before.record, before.after(time.Since(before.at)).ttl())
 }

@@ -59,16 +59,17 @@ func (s *Store) enterAdopted(ctx context.Context, v *visit, latest held) (bool, 
 
 // prepareRevokeOthers calls refuseEarlier for the owner of the visitor's session, unless that session has
 // ended. A session that is still being adopted is stored first: otherwise refuseEarlier would refuse it, too.
-func (s *Store) prepareRevokeOthers(ctx context.Context, r *http.Request, own *sessions.Session, v visit) error {
+// It returns v as it is then.
+func (s *Store) prepareRevokeOthers(ctx context.Context, r *http.Request, own *sessions.Session, v visit) (visit, error) {
 	if len(s.options.Adopt) == 0 {
-		return nil
+		return v, nil
 	}
 	if v.adopting() && v.owner() == v.held.owner {
 		adopted := v
 		adopted.signIn, adopted.intent = nil, wantKeep
 		stored, err := s.keeper.save(ctx, &adopted, plan{save: write}, v.held.values)
 		if err != nil {
-			return err
+			return v, err
 		}
 		if stored.values != v.held.values { // merged with another request's: saving this one merges again
 			stored.values, stored.record = v.held.values, nil
@@ -79,11 +80,11 @@ func (s *Store) prepareRevokeOthers(ctx context.Context, r *http.Request, own *s
 			v.emit(ctx, Event{Kind: Adopted})
 			return nil
 		}); err != nil {
-			return err
+			return v, err
 		}
 	}
 	if err := s.stillOpen(ctx, own.Name(), v); err != nil {
-		return err
+		return v, err
 	}
-	return s.refuseEarlier(ctx, own.Name(), v.owner())
+	return v, s.refuseEarlier(ctx, own.Name(), v.owner())
 }

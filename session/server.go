@@ -191,6 +191,7 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) 
 	h := held{content: v.content(p, now), at: now, value: as.token}
 	h.verifier, h.values = as.verifier, encoded
 	k.seal(v.session.Name(), &h)
+	v.replaced = held{}
 
 	step, cancel := limited(ctx, commitTime)
 	defer cancel()
@@ -302,6 +303,7 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 		}
 	}
 	k.seal(v.session.Name(), &h)
+	v.replaced = latest
 	ok, err := k.swap(ctx, h.id, latest.record, h.record, h.ttl())
 	return h, ok, err
 }
@@ -378,11 +380,11 @@ func (s *Store) end(ctx context.Context, name string, h held) error {
 
 // endMark returns the record that stands for a session that has ended, and how long it is stored: for
 // Options.Grace or, if the session was adopted from another system's cookie, until nobody can adopt
-// that cookie again. It contains only how much longer than Grace that is. Of a session that was not read, or
-// that has ended, this time is not known.
+// that cookie again. It contains only how much longer than Grace that is. Of a session that was not read,
+// this time is not known.
 func (s *Store) endMark(name string, h held) (record []byte, ttl time.Duration) {
 	ttl = max(s.options.Grace, h.other)
-	if len(s.options.Adopt) > 0 && (h.over || h.record == nil && h.other == 0) {
+	if len(s.options.Adopt) > 0 && h.record == nil && h.other == 0 {
 		ttl = max(ttl, longestCookie)
 	}
 	plain := binary.AppendUvarint(nil, uint64((ttl - s.options.Grace).Milliseconds()))

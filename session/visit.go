@@ -28,6 +28,7 @@ type visit struct {
 	nextGeneration mark           // the generation of the owner's sessions after the others were ended; zero: they were not
 	next           identity       // of the session that a save would begin
 	saved          string         // the encoded values that the response reflects
+	replaced       held           // what this request has replaced on a server
 	adoption       adoption
 	settled        bool   // it was committed
 	cookie         string // the Set-Cookie line in the response, or ""

@@ -423,6 +423,20 @@ func adoption(t *testing.T, b session.Backend) {
 		require.Empty(t, theirs.owner())
 	})
 
+	t.Run("22: RevokeOthers continues what a process with another order of secrets has stored", func(t *testing.T) {
+		rotated := open(t, b, session.Options{Adopt: fromCookies}, newSecret, oldSecret)
+		behind := open(t, b, session.Options{Adopt: fromCookies}, oldSecret, newSecret)
+		rotated.cookie = signedIn(t)
+		behind.cookie = rotated.cookie
+		rotated.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.Equal(t, "clark", behind.owner())
+			_, err := rotated.store.RevokeOthers(r, s)
+			require.NoError(t, err)
+		})
+		require.Equal(t, "clark", rotated.owner())
+		require.Equal(t, "clark", behind.owner())
+	})
+
 	t.Run("22: SignIn and RevokeOthers in a first request that fails leave the session as it was", func(t *testing.T) {
 		v := open(t, b, session.Options{Grace: time.Second, Adopt: fromCookies})
 		v.cookie = signedIn(t)
@@ -453,6 +467,54 @@ func adoption(t *testing.T, b session.Backend) {
 		require.Equal(t, session.View{"first": 1, "second": 2, "third": 3}, v.values())
 		require.Equal(t, "clark", v.owner())
 	})
+
+	// Each request with a part that cannot be confirmed is answered with 503, and leaves the session as it was.
+	for _, stored := range []bool{true, false} {
+		for what, do := range map[string]func(v *visitor, r *http.Request, s *sessions.Session){
+			"SignIn": func(v *visitor, r *http.Request, s *sessions.Session) {
+				require.NoError(t, v.store.SignIn(r, s, "clark"))
+			},
+			"Renew": func(v *visitor, r *http.Request, s *sessions.Session) { require.NoError(t, v.store.Renew(r, s)) },
+			"SignIn and RevokeOthers": func(v *visitor, r *http.Request, s *sessions.Session) {
+				require.NoError(t, v.store.SignIn(r, s, "clark"))
+				_, err := v.store.RevokeOthers(r, s)
+				require.NoError(t, err)
+			},
+			"RevokeOthers and Renew": func(v *visitor, r *http.Request, s *sessions.Session) {
+				_, err := v.store.RevokeOthers(r, s)
+				require.NoError(t, err)
+				require.NoError(t, v.store.Renew(r, s))
+			},
+		} {
+			t.Run(fmt.Sprintf("22: an unconfirmed %s leaves the session, and what others have changed (stored before: %t)", what, stored), func(t *testing.T) {
+				require.NoError(t, b.Clear(t.Context()))
+				unsure := &unsure{Backend: b}
+				v := open(t, unsure, session.Options{OnEvent: quiet, Adopt: fromCookies})
+				v.cookie = signedIn(t)
+				second, late := v.at(v), v.at(v)
+				if stored {
+					second.set("cart", "cape")
+				}
+				res := v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+					do(v, r, s)
+					if !stored {
+						second.set("cart", "cape")
+					}
+					s.Values["lost"] = true
+					unsure.before = func() {}
+				})
+				require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+				for _, v := range []*visitor{second, v} {
+					require.Equal(t, "clark", v.owner())
+					require.Equal(t, session.View{"cart": "cape"}, v.values())
+				}
+				require.Equal(t, http.StatusOK, v.signIn("clark").StatusCode, "it can be repeated")
+				require.Len(t, v.listed("clark"), 1)
+				destroy(v)
+				require.Empty(t, late.owner())
+			})
+		}
+	}
 
 	t.Run("22: a sign-out after a sign-in that could not be confirmed is one", func(t *testing.T) {
 		for _, revoke := range []bool{false, true} {
