@@ -317,8 +317,8 @@ func (s *Store) dropFromIndex(ctx context.Context, name, owner string, id ID) {
 }
 
 // confirm makes sure that nobody has ended the owner's sessions while this one was saved. If
-// somebody has, it ends this one. Its cookie has not been sent yet. If that cannot be found out, nothing
-// has happened.
+// somebody has, it ends this one. Its cookie has not been sent yet. If that cannot be found out, confirm puts
+// back what this request has replaced, as far as the server can be reached.
 func (k onServer) confirm(ctx context.Context, v *visit, h held) error {
 	name := v.session.Name()
 	there, err := k.inIndex(ctx, name, h.owner, h.id)
@@ -333,15 +333,23 @@ func (k onServer) confirm(ctx context.Context, v *visit, h held) error {
 }
 
 // restore puts back what this request has replaced by h, whose token nobody has received. A session that
-// began with h ends.
+// began with h ends, and so does one that must not be adopted any more.
 func (k onServer) restore(ctx context.Context, v *visit, h held) {
 	name, before := v.session.Name(), v.replaced
-	if before.id == (ID{}) {
-		_ = k.end(ctx, name, h)
+	ends := before.id == (ID{})
+	if !ends && before.record == nil && before.owner != "" { // adopted, and not stored before
+		refused, err := k.refusedSince(ctx, name, before)
+		ends = refused || err != nil
+	}
+	latest, _, err := k.read(ctx, name, h.id)
+	if err != nil || latest.verifier != h.verifier { // ended, or continued by another request
 		return
 	}
-	if before.record == nil { // adopted, and not stored before
-		k.seal(name, &before)
+	next, ttl := k.endMark(name, h)
+	if !ends {
+		before.content = before.after(time.Since(before.at))
+		k.seal(name, &before) // the old bytes would make their lifetime begin again
+		next, ttl = before.record, before.ttl()
 	}
-	_, _ = k.swap(ctx, h.id, h.record, before.record, before.after(time.Since(before.at)).ttl())
+	_, _ = k.swap(ctx, h.id, latest.record, next, ttl)
 }

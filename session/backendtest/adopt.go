@@ -516,6 +516,22 @@ func adoption(t *testing.T, b session.Backend) {
 		}
 	}
 
+	t.Run("22: an unconfirmed sign-in brings nothing back that was revoked before", func(t *testing.T) {
+		unsure := &unsure{Backend: b}
+		v := open(t, unsure, session.Options{OnEvent: quiet, Grace: time.Second, Adopt: fromCookies})
+		v.cookie = signedIn(t)
+		thief := v.at(v)
+		res := v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			_, err := v.store.RevokeOwner(t.Context(), name, "clark")
+			require.NoError(t, err)
+			require.NoError(t, v.store.SignIn(r, s, "clark"))
+			unsure.before = func() {}
+		})
+		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+		time.Sleep(1200 * time.Millisecond)
+		require.Empty(t, thief.owner())
+	})
+
 	t.Run("22: a sign-out after a sign-in that could not be confirmed is one", func(t *testing.T) {
 		for _, revoke := range []bool{false, true} {
 			unsure := &unsure{Backend: b}

@@ -243,6 +243,23 @@ func Test_08_no_write_extends_the_lifetime_however_slow_it_is(t *testing.T) {
 	})
 }
 
+func Test_08_no_unconfirmed_sign_in_extends_the_lifetime_however_slow_it_is(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, f := &slow{Backend: &Memory{}}, &failing{}
+		f.Backend = b
+		v := open(t, f, session.Options{OnEvent: quiet, Lifetime: 10 * time.Second})
+		v.signIn("clark")
+		b.slowWrites = 900 * time.Millisecond
+		f.confirms.Store(true)
+		start := time.Now()
+		for v.owner() != "" {
+			require.Equal(t, http.StatusServiceUnavailable, v.signIn("clark").StatusCode)
+			require.Less(t, time.Since(start), time.Minute)
+		}
+		require.InDelta(t, 10, time.Since(start).Seconds(), 2)
+	})
+}
+
 func Test_08_many_writes_do_not_shorten_the_lifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := open(t, &Memory{}, session.Options{Lifetime: 10 * time.Second})
