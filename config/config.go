@@ -66,6 +66,7 @@ func Read() (c Config, err error) {
 		c.readKeys(),
 		c.readSecrets(),
 		c.readTimeouts(),
+		c.readDevice(),
 	)
 }
 
@@ -241,6 +242,23 @@ func (c *Config) readTimeouts() error {
 		err = errors.New("SESSION_LIFETIME: a session must last at least 1m: set it to a duration such as 720h")
 	}
 	return err
+}
+
+func (c *Config) readDevice() error {
+	bound, err := strconv.ParseBool(envy.Get("SESSION_DEVICE_BOUND", "false"))
+	if err != nil {
+		return fmt.Errorf("SESSION_DEVICE_BOUND: %q is neither true nor false: set it to one of them", envy.Get("SESSION_DEVICE_BOUND", ""))
+	}
+	proof, err := duration("SESSION_DEVICE_PROOF", "8m")
+	switch {
+	case err != nil:
+		return err
+	case proof < 10*time.Second:
+		return errors.New("SESSION_DEVICE_PROOF: browsers cannot show their key more often than every 10s: set it to a duration such as 8m")
+	case bound:
+		c.Session.DeviceProof = proof
+	}
+	return nil
 }
 
 func duration(name, standard string) (time.Duration, error) {

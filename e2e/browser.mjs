@@ -16,8 +16,9 @@ const how = { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args:
 
 export const launch = () => chromium.launch(how);
 
-// launchWith starts a browser with the settings in a profile's folder.
-export const launchWith = (profile) => chromium.launchPersistentContext(profile, how);
+// launchWith starts a browser with the settings in a profile's folder, and with experimental features.
+export const launchWith = (profile, { features, ...options } = {}) =>
+  chromium.launchPersistentContext(profile, { ...how, ...options, args: features ? [...quiet, `--enable-features=${features}`] : quiet });
 
 // The fields and their labels are the application's own.
 const own = (path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");

@@ -21,11 +21,12 @@ type Entry struct {
 	Owner         string    // who is signed in; "" for nobody
 	Authenticated time.Time // when the owner signed in; zero for nobody
 	Note          string    // what the application noted at the sign-in
+	Bound         bool      // to a device; see Options.DeviceProof
 }
 
 // describe describes a session whose record has that size.
 func (c content) describe(size int) Entry {
-	return Entry{ID: c.id.String(), Created: c.created, LastUse: c.used, Size: size, Owner: c.owner, Authenticated: c.when, Note: c.note}
+	return Entry{ID: c.id.String(), Created: c.created, LastUse: c.used, Size: size, Owner: c.owner, Authenticated: c.when, Note: c.note, Bound: c.key != ""}
 }
 
 // Each calls f for every session with a cookie of that name, in any order, until f returns an

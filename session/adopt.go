@@ -73,8 +73,11 @@ func (s *Store) ReadCookie(ctx context.Context, name, value string) (Contents, e
 	if err != nil {
 		return Contents{}, err
 	}
-	if reason != "" {
+	switch {
+	case reason != "":
 		return Contents{}, errRefused
+	case h.key != "":
+		return Contents{}, errBound
 	}
 	decoded, err := values.Decode(h.values)
 	if err != nil {
@@ -89,6 +92,9 @@ func (s *Store) ReadCookie(ctx context.Context, name, value string) (Contents, e
 	}
 	return found, nil
 }
+
+// errBound means that a session is bound to a device. The other Store would open copies of its cookie.
+var errBound = errors.New("session: it is bound to a device, and cannot prove that to another Store")
 
 // carried returns the parts of a session that another Store adopts. The others, such as tokens and marks, mean
 // something only to this Store.
@@ -158,13 +164,13 @@ func (v *visit) adopt(r *http.Request, reason Reason) (Reason, error) {
 		}
 		cookies := r.CookiesNamed(source.Cookie)
 		for _, c := range cookies[:min(len(cookies), maxCookies)] {
-			why, err := v.adoptCookie(r.Context(), source, c)
+			why, err := v.adoptCookie(r, source, c)
 			switch {
 			case err == errNotAdopted:
 				continue
 			case err != nil:
 				return "", err
-			case why == Replaced: // the browser may have a newer cookie: touch none
+			case v.brought == broughtReplaced || v.brought == broughtUnproven: // touch no cookie: the browser may have a newer one
 				v.adoption.read = nil
 				return why, nil
 			}
@@ -182,14 +188,15 @@ var errNotAdopted = errors.New("session: not adopted")
 // adoptCookie reads another system's cookie. If the visitor has no session, it begins one with the
 // values, or continues the one that an earlier request began. The reason, if there is one, says that the
 // earlier session has ended or has been renewed.
-func (v *visit) adoptCookie(ctx context.Context, source *Source, c *http.Cookie) (Reason, error) {
+func (v *visit) adoptCookie(r *http.Request, source *Source, c *http.Cookie) (Reason, error) {
+	ctx := r.Context()
 	live := v.brought == broughtLive
 	found, err := source.Reader.ReadCookie(ctx, c.Name, c.Value)
 	wrongType := new(TypeError)
 	switch {
 	case errors.Is(err, ErrUnavailable) && !live:
 		return "", err
-	case errors.As(err, &wrongType) && !live:
+	case (errors.As(err, &wrongType) || errors.Is(err, errBound)) && !live:
 		v.reportNotAdopted(ctx, c, err)
 		return "", errNotAdopted
 	case err != nil || found.Left <= 0:
@@ -217,6 +224,10 @@ func (v *visit) adoptCookie(ctx context.Context, source *Source, c *http.Cookie)
 	case reason != "":
 		v.brought = broughtDead
 		return reason, nil
+	}
+	if v.readProof(r, h.id); !v.proves(h) {
+		v.brought, v.held = broughtUnproven, h
+		return unproven(r), nil
 	}
 	if err := v.continueWith(h); err != nil {
 		v.reportNotAdopted(ctx, c, err)

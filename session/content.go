@@ -27,6 +27,7 @@ type content struct {
 	lastSignIn               // who signed in
 	other      time.Duration // how long the cookie of another system, from which it was adopted, still counts there
 	renewal    mark          // drawn again by each renewal; only if Options.Revoked can end the cookie
+	device                   // that it is bound to
 	values     string        // encoded
 }
 
@@ -65,6 +66,7 @@ func (c content) after(d time.Duration) content {
 	c.lifetime = (c.lifetime - d).Truncate(time.Millisecond)
 	c.grace = max(0, (c.grace - d).Truncate(time.Millisecond))
 	c.other = max(0, (c.other - d).Truncate(time.Millisecond))
+	c.wait = max(0, (c.wait - d).Truncate(time.Millisecond))
 	if c.owner != "" {
 		c.age = (c.age + d + time.Millisecond - 1).Truncate(time.Millisecond)
 	}
@@ -87,10 +89,13 @@ const (
 	fieldKeep
 	fieldSince
 	fieldOther
+	fieldDevice
+	fieldWait
+	fieldProofs
 )
 
 // maxContent is more than a content needs besides its values, its owner and its note.
-const maxContent = 160
+const maxContent = 216
 
 // encode returns the sealed form, which the documentation of the package describes.
 func (c content) encode() []byte {
@@ -123,6 +128,9 @@ func (c content) encode() []byte {
 		b = appendNumber(b, fieldSince, c.since.UnixMilli())
 	}
 	b = appendNumber(b, fieldOther, c.other.Milliseconds())
+	b = appendField(b, fieldDevice, c.key)
+	b = appendNumber(b, fieldWait, c.wait.Milliseconds())
+	b = appendNumber(b, fieldProofs, int64(c.proofs))
 	return append(append(b, fieldEnd), c.values...)
 }
 
@@ -191,6 +199,12 @@ func decodeContent(plain string) (c content, err error) {
 			c.since = time.UnixMilli(int64(field.Uvarint()))
 		case fieldOther:
 			c.other = readDuration(&field)
+		case fieldDevice:
+			c.key = field.Rest
+		case fieldWait:
+			c.wait = readDuration(&field)
+		case fieldProofs:
+			c.proofs = field.Uvarint()
 		}
 	}
 	if c.owner != "" {

@@ -67,7 +67,7 @@ type delayed struct {
 func (d delayed) Unwrap() error { return d.error }
 
 // Status returns the status that answers an error of this package: 503 for ErrUnavailable,
-// 409 for ErrConflict and ErrContended, 403 for ErrNobody and ErrTooMany (401 would ask for HTTP
+// 409 for ErrConflict, ErrContended and ErrUnproven, 403 for ErrNobody and ErrTooMany (401 would ask for HTTP
 // authentication), and 500 for any other. With 503 and 409 it sets
 // Retry-After in header (RFC 9110, section 10.2.3).
 func Status(header http.Header, err error) int {
@@ -89,7 +89,7 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		return http.StatusServiceUnavailable
-	case errors.Is(err, ErrConflict), errors.Is(err, ErrContended):
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrContended), errors.Is(err, ErrUnproven):
 		return http.StatusConflict
 	case errors.Is(err, ErrNobody), errors.Is(err, ErrTooMany):
 		return http.StatusForbidden

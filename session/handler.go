@@ -15,6 +15,7 @@ import (
 type Exchange struct {
 	ctx     context.Context // of the request when it arrived
 	safe    bool            // it is a GET or HEAD
+	showing bool            // the browser has sent it to show its device's key
 	handled bool            // Handler saves with the first byte; without it, Save does
 
 	mu     sync.Mutex // a handler may run on after http.TimeoutHandler has answered

@@ -117,6 +117,8 @@ func (s *Store) RevokeOthers(r *http.Request, session *sessions.Session) (ended 
 	switch {
 	case owner == "" && own.brought == broughtReplaced:
 		return 0, ErrConflict
+	case owner == "" && own.brought == broughtUnproven:
+		return 0, ErrUnproven
 	case owner == "":
 		return 0, ErrNobody
 	case s.options.Backend == nil:
@@ -348,7 +350,7 @@ func (k onServer) restore(ctx context.Context, v *visit, h held) {
 	next, ttl := k.endMark(name, h)
 	if !ends {
 		before.content = before.after(time.Since(before.at))
-		k.seal(name, &before) // the old bytes would make their lifetime begin again
+		k.sealRecord(name, &before) // the old bytes would make their lifetime begin again
 		next, ttl = before.record, before.ttl()
 	}
 	_, _ = k.swap(ctx, h.id, latest.record, next, ttl)

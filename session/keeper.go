@@ -39,10 +39,13 @@ var errDropped = errors.New("session: dropped")
 func (v *visit) content(p plan, now time.Time) content {
 	o := v.store.options
 	if p.end || v.brought != broughtLive {
-		return v.withSignIn(content{id: v.fresh().id, created: now, used: now, idle: o.idle(), lifetime: o.Lifetime})
+		return v.updated(content{id: v.fresh().id, created: now, used: now, idle: o.idle(), lifetime: o.Lifetime})
 	}
-	return v.withSignIn(v.held.touched(o, now))
+	return v.updated(v.held.touched(o, now))
 }
+
+// updated returns c with what the request changes in it besides the values.
+func (v *visit) updated(c content) content { return v.withDevice(v.withSignIn(c)) }
 
 // touched returns the content as it is after a use at that time.
 func (h held) touched(o Options, now time.Time) content {
@@ -117,6 +120,9 @@ func (c content) began(now time.Time) time.Duration {
 // growth is how many characters the time of the last use can add to a cookie.
 const growth = 6
 
+// bindingGrowth is how many characters a device can add to it.
+const bindingGrowth = 60
+
 // attributes is more than a cookie's attributes need besides its name, path and domain.
 const attributes = 200
 
@@ -180,6 +186,9 @@ func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, err error) 
 	}
 	if p.save >= write { // leave room, so that a later touch always fits
 		size += growth
+		if k.options.DeviceProof > 0 && h.key == "" {
+			size += bindingGrowth
+		}
 	}
 	if size > MaxCookie {
 		return held{}, &TooLargeError{Size: size, Limit: MaxCookie}

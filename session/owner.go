@@ -122,6 +122,9 @@ func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string,
 // index stays if nothing comes of it: another request may be about to sign in to the same session. If
 // no session is saved for it, Sessions drops the entry later.
 func (v *visit) recordSignIn(in *signInRequest) (another bool) {
+	if v.brought == broughtUnproven && v.intent != wantEnd { // whose it is cannot be known: begin another
+		v.brought, v.held = broughtDead, held{}
+	}
 	switch {
 	case v.held.owner == in.owner && v.intent != wantEnd:
 		in.inherit(v.held.lastSignIn)

@@ -76,6 +76,8 @@ func (f facts) plan() (plan, error) {
 		return plan{}, ErrUnavailable
 	case broughtReplaced:
 		return f.planReplaced()
+	case broughtUnproven:
+		return f.planUnproven()
 	case broughtLive:
 		return f.planLive(), nil
 	}
@@ -97,6 +99,18 @@ func (f facts) planReplaced() (p plan, err error) {
 		err = ErrConflict
 	}
 	return p, err
+}
+
+// planUnproven decides for a session that is bound to another device than this request's, as far as that is
+// known. It can be ended, and nothing else can be done with it.
+func (f facts) planUnproven() (plan, error) {
+	switch {
+	case f.intent == wantEnd:
+		return f.planLive(), nil
+	case f.change == changed, f.change == optional && !f.safe, f.intent == wantRenew:
+		return plan{}, ErrUnproven
+	}
+	return plan{}, nil
 }
 
 func (f facts) planLive() plan {

@@ -850,7 +850,7 @@ func Test_13_a_merge_with_an_unknown_type_saves_nothing(t *testing.T) {
 	res := v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
 		h := Of(r).find(name).held
 		h.values += "\x01b\x65\x04nope\x00" // a value of a type registered as "nope"
-		newOnServer(v.store).seal(name, &h)
+		v.store.sealRecord(name, &h)
 		b.record = h.record
 		require.NoError(t, v.store.Renew(r, s))
 	})

@@ -248,7 +248,11 @@ func (k inCookie) checkRevoked(ctx context.Context, name string, h held) (held, 
 // renewed or is over.
 func (k inCookie) replaced(h held, record []byte, age time.Duration, over bool) (held, Reason, error) {
 	if left := k.options.Grace - age; left > 0 {
-		return held{content: content{id: h.id, grace: left, other: h.other}, at: h.at, value: h.value, record: record, over: over}, Replaced, nil
+		c := content{id: h.id, grace: left, other: h.other}
+		if !over {
+			c.device = h.device
+		}
+		return held{content: c, at: h.at, value: h.value, record: record, over: over}, Replaced, nil
 	}
 	return held{}, Refused, nil
 }
@@ -274,7 +278,7 @@ func (k inCookie) endCopies(ctx context.Context, v *visit, p plan, h *held) (err
 		return nil
 	case v.brought == broughtReplaced && p.end && !v.held.over:
 		return ErrConflict // this cookie cannot end the session that it was renewed to
-	case v.brought != broughtLive && !(v.brought == broughtReplaced && p.end):
+	case v.brought != broughtLive && !(p.end && (v.brought == broughtReplaced || v.brought == broughtUnproven)):
 		return nil
 	}
 	ok, reason := true, Reason("")
@@ -296,7 +300,8 @@ func (k inCookie) endCopies(ctx context.Context, v *visit, p plan, h *held) (err
 	case err != nil || ok && reason == "":
 		return err
 	case v.signIn != nil: // the other request may have signed in as well: begin a session of its own
-		h.id, h.renewal, h.record = v.fresh().id, mark{}, nil
+		h.id, h.renewal, h.record, h.device = v.fresh().id, mark{}, nil, device{}
+		h.content = v.withDevice(h.content)
 		return nil
 	}
 	return ErrConflict

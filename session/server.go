@@ -190,7 +190,7 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) 
 	now, as := time.Now(), v.fresh()
 	h := held{content: v.content(p, now), at: now, value: as.token}
 	h.verifier, h.values = as.verifier, encoded
-	k.seal(v.session.Name(), &h)
+	k.sealRecord(v.session.Name(), &h)
 	v.replaced = held{}
 
 	step, cancel := limited(ctx, commitTime)
@@ -260,6 +260,9 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded s
 		if reason != "" || !same && !v.continues(latest) {
 			return held{}, cmp.Or(lost, ErrConflict)
 		}
+		if !v.proves(latest) { // it was bound while this request was in progress
+			return held{}, cmp.Or(lost, ErrUnproven)
+		}
 		h, ok, err := k.try(ctx, v, latest, as, encoded)
 		if reply, again := err.(lostReply); again {
 			lost, err = reply, nil
@@ -275,7 +278,7 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded s
 // It returns the zero held if nothing is left.
 func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, encoded string) (held, bool, error) {
 	h, now := latest, time.Now()
-	h.content, h.at, h.value = v.withSignIn(latest.touched(k.options, now)), now, as.token
+	h.content, h.at, h.value = v.updated(latest.touched(k.options, now)), now, as.token
 	if as.verifier != latest.verifier {
 		h.verifier, h.grace = as.verifier, k.options.Grace
 	}
@@ -302,7 +305,7 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 			return held{}, false, err
 		}
 	}
-	k.seal(v.session.Name(), &h)
+	k.sealRecord(v.session.Name(), &h)
 	v.replaced = latest
 	ok, err := k.swap(ctx, h.id, latest.record, h.record, h.ttl())
 	return h, ok, err
@@ -321,10 +324,10 @@ func (k onServer) turn(ctx context.Context, id ID) (release func(), err error) {
 	}
 }
 
-// seal sets h's record. It rounds h's durations to whole milliseconds, as they are sealed.
-func (k onServer) seal(name string, h *held) {
+// sealRecord sets h's record. It rounds h's durations to whole milliseconds, as they are sealed.
+func (s *Store) sealRecord(name string, h *held) {
 	h.content = h.after(0)
-	h.record = k.keys.seal(h.encode(), purpose(kindRecord, name, h.id[:]))
+	h.record = s.keys.seal(h.encode(), purpose(kindRecord, name, h.id[:]))
 	h.secret, h.longer, h.unused = 0, false, 0
 }
 

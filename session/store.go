@@ -70,6 +70,12 @@ type Options struct {
 	// about copies of the other cookies. Default: none.
 	Adopt []Source
 
+	// DeviceProof binds sessions to the device of the browser, if it can do that (DBSC, Device Bound Session
+	// Credentials), and is how long a proof of it is valid: eight minutes, for example. Browsers renew it by
+	// themselves; less than five minutes is too often for them. A copied cookie works at most that long. Package
+	// devicebound serves the browsers. It needs https, and no Domain. Default: sessions are not bound.
+	DeviceProof time.Duration
+
 	// Path and Domain are the cookie's. Default: "/", and no Domain, so that only the host that
 	// set the cookie receives it. A cookie whose name starts with "__Host-" needs both defaults.
 	Path, Domain string
@@ -118,6 +124,12 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	}
 	if err := o.checkOwners(); err != nil {
 		return nil, err
+	}
+	switch {
+	case o.DeviceProof != 0 && o.DeviceProof < time.Second:
+		return nil, errors.New("session: Options.DeviceProof must be at least a second, or 0 for sessions that are not bound to a device")
+	case o.DeviceProof != 0 && o.Domain != "":
+		return nil, errors.New("session: Options.DeviceProof needs a cookie without Domain: only the host that set the proof receives it")
 	}
 	o.Path = cmp.Or(o.Path, "/")
 	if err := o.checkAdopt(); err != nil {
@@ -220,7 +232,9 @@ func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error)
 	v.use(sessions.NewSession(s, name))
 	v.session.IsNew = true
 	x.visits = append(x.visits, v)
-	v.load(r)
+	if reason := v.load(r); reason != "" && !(x.showing && v.brought == broughtUnproven) {
+		v.emit(r.Context(), Event{Kind: Rejected, Reason: reason})
+	}
 	return v, nil
 }
 
@@ -345,6 +359,7 @@ type Info struct {
 	Owner         string        // who is signed in; "" for nobody
 	Authenticated time.Time     // when the owner signed in; zero for nobody
 	Note          string        // what the application noted at the sign-in
+	Bound         bool          // to a device; see Options.DeviceProof
 }
 
 // Info describes the session as it was loaded or last saved.
@@ -371,5 +386,6 @@ func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
 	info.Created, info.LastUse = h.created, h.used
 	info.IdleLeft, info.LifetimeLeft = now.left(), now.lifetime
 	info.Owner, info.Authenticated, info.Note = h.owner, h.when, h.note
+	info.Bound = h.key != ""
 	return info
 }

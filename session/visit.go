@@ -30,6 +30,8 @@ type visit struct {
 	saved          string         // the encoded values that the response reflects
 	replaced       held           // what this request has replaced on a server
 	adoption       adoption
+	proof          proof  // that the request comes from a device
+	showing        bool   // the browser has sent the request to show its key: it changes nothing else
 	settled        bool   // it was committed
 	cookie         string // the Set-Cookie line in the response, or ""
 	err            error  // why the session could not be loaded
@@ -42,6 +44,7 @@ const (
 	broughtNothing  brought = iota // the request has no cookie of the session's name
 	broughtDead                    // a cookie that opens no session
 	broughtReplaced                // a token that was replaced or ended within Options.Grace
+	broughtUnproven                // a session that is bound to a device, without a proof
 	broughtLive                    // a session
 	broughtUnknown                 // the server that keeps it cannot be reached
 )
@@ -119,19 +122,18 @@ func (v *visit) use(session *sessions.Session) {
 const maxCookies = 4
 
 // load finds the visitor's session: the one that the request's cookie leads to, or one of another
-// system.
-func (v *visit) load(r *http.Request) {
+// system. It returns why the cookie leads to none.
+func (v *visit) load(r *http.Request) Reason {
 	reason, err := v.openFirst(r)
-	if err == nil && v.brought != broughtReplaced && len(v.store.options.Adopt) > 0 {
+	if err == nil && v.brought != broughtReplaced && v.brought != broughtUnproven && len(v.store.options.Adopt) > 0 {
 		reason, err = v.adopt(r, reason)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		v.brought, v.err = broughtUnknown, err
 		v.emit(r.Context(), Event{Kind: Unreachable, Err: err})
-	case reason != "":
-		v.emit(r.Context(), Event{Kind: Rejected, Reason: reason})
+		return ""
 	}
+	return reason
 }
 
 // openFirst opens the first cookie of the session's name that leads to a session, so that one
@@ -145,11 +147,12 @@ func (v *visit) openFirst(r *http.Request) (reason Reason, err error) {
 	v.brought, reason = broughtDead, Refused
 	cookies := r.CookiesNamed(name)
 	for _, c := range cookies[:min(len(cookies), maxCookies)] {
-		why, err := v.open(r.Context(), c)
+		before := v.brought
+		why, err := v.open(r, c)
 		if err != nil || why == "" {
 			return "", err
 		}
-		if why == Replaced || reason == Refused {
+		if reason == Refused || v.brought != before {
 			reason = why
 		}
 	}
@@ -157,16 +160,21 @@ func (v *visit) openFirst(r *http.Request) (reason Reason, err error) {
 }
 
 // open reads the session that a cookie leads to, or returns why the cookie leads to none.
-func (v *visit) open(ctx context.Context, c *http.Cookie) (Reason, error) {
+func (v *visit) open(r *http.Request, c *http.Cookie) (Reason, error) {
 	if c.Quoted { // a second spelling of the same value
 		return Refused, nil
 	}
-	h, reason, err := v.store.keeper.load(ctx, c.Name, c.Value)
+	h, reason, err := v.store.keeper.load(r.Context(), c.Name, c.Value)
 	if reason == Replaced {
 		v.brought, v.held = broughtReplaced, h
+		v.readProof(r, h.id)
 	}
 	if err != nil || reason != "" {
 		return reason, err
+	}
+	if v.readProof(r, h.id); !v.proves(h) {
+		v.brought, v.held = broughtUnproven, h
+		return unproven(r), nil
 	}
 	if v.opened(h) != nil {
 		return Refused, nil
@@ -279,7 +287,7 @@ const touchEvery = time.Hour
 // needs returns what the session needs although nothing in it changed. A late response stores nothing.
 func (v *visit) needs(late bool) step {
 	switch {
-	case late:
+	case late, v.showing:
 		return none
 	case v.adopting():
 		return write
@@ -296,7 +304,7 @@ func (v *visit) needs(late bool) step {
 func (v *visit) due() bool {
 	timeout := v.store.options.idle()
 	halfGone := v.held.idle <= timeout/2 // also if the timeout was set to never
-	return v.brought == broughtLive && (v.held.secret > 0 || v.held.longer || halfGone || v.held.unused >= touchEvery)
+	return v.brought == broughtLive && (v.held.secret > 0 || v.held.longer || halfGone || v.rebinds() || v.held.unused >= touchEvery)
 }
 
 // check reports why the session cannot be saved, as far as that shows without I/O.
@@ -335,6 +343,10 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	}
 	if adopting && !v.adopting() {
 		v.emit(ctx, Event{Kind: Adopted})
+	}
+	v.offerRegistration(header)
+	if p.end || p.remove {
+		v.removeProof(header)
 	}
 	v.removeOthers(header)
 	v.announce(ctx, p, before)
@@ -383,6 +395,9 @@ func (v *visit) announce(ctx context.Context, p plan, before held) {
 	}
 	if has && v.held.id != before.id {
 		v.emit(ctx, Event{Kind: Created, ID: v.held.id.String()})
+	}
+	if has && v.held.key != "" && (before.key == "" || before.id != v.held.id) {
+		v.emit(ctx, Event{Kind: Bound, ID: v.held.id.String()})
 	}
 	if v.signIn != nil {
 		v.emit(ctx, Event{Kind: SignedIn, ID: v.held.id.String()})

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"heroes/session"
+	"heroes/session/devicebound"
 
 	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/buffalo/render"
@@ -55,6 +56,9 @@ func Install(app *buffalo.App, store *session.Store, onError func(http.ResponseW
 
 	i := &installation{app: app, store: store, onError: onError}
 	router := app.Muxer()
+	if store.DeviceBound() {
+		router.PathPrefix(session.DevicePath).Handler(devicebound.Handler(store, "/assets"))
+	}
 	router.Use(i.handler)
 	router.NotFoundHandler = i.handler(router.NotFoundHandler)
 	router.MethodNotAllowedHandler = i.handler(router.MethodNotAllowedHandler)

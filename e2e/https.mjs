@@ -1,0 +1,54 @@
+// An https proxy in front of an application, and a browser that trusts its certificate. Browsers bind no session to
+// a device without https, or while they ignore errors of a certificate.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { request } from "node:http";
+import { createServer } from "node:https";
+import { join } from "node:path";
+import { launchWith } from "./browser.mjs";
+import { emptyFolder } from "./server.mjs";
+
+const folder = emptyFolder();
+const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
+
+const makeCertificate = () =>
+  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+    "-keyout", key, "-out", cert, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:other.localhost",
+    "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "extendedKeyUsage=serverAuth"], { stdio: "ignore" });
+
+// proxy serves an application by https. It notes each request, which watch may answer itself by returning true.
+export async function proxy(url) {
+  makeCertificate();
+  const seen = [];
+  const proxy = { seen, watch: () => false };
+  const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (asked, answer) => {
+    const entry = { method: asked.method, path: asked.url, headers: asked.headers };
+    seen.push(entry);
+    if (proxy.watch(asked, answer)) return;
+    const onward = request(url + asked.url, { method: asked.method, headers: asked.headers }, (got) => {
+      entry.status = got.statusCode;
+      entry.answer = got.headers;
+      answer.writeHead(got.statusCode, got.rawHeaders);
+      got.pipe(answer);
+    });
+    onward.on("error", () => answer.destroy());
+    asked.pipe(onward);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  proxy.url = `https://localhost:${server.address().port}`;
+  proxy.stop = () => (server.closeAllConnections(), new Promise((resolve) => server.close(resolve)));
+  return proxy;
+}
+
+// launchTrusting starts a browser that trusts the certificate and can bind sessions to its device.
+export async function launchTrusting() {
+  const home = emptyFolder();
+  const database = join(home, ".pki", "nssdb");
+  mkdirSync(database, { recursive: true });
+  execFileSync("certutil", ["-d", `sql:${database}`, "-N", "--empty-password"]);
+  execFileSync("certutil", ["-d", `sql:${database}`, "-A", "-t", "CP,C,C", "-n", "test", "-i", cert]);
+  return launchWith(join(home, "profile"), {
+    env: { ...process.env, HOME: home },
+    features: "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting,DeviceBoundSessions:RefreshQuota/false",
+  });
+}

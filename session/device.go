@@ -1,0 +1,325 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"heroes/session/internal/values"
+)
+
+// A session is bound to a device as follows. A response that saves an unbound session offers registration.
+// The browser makes a key and shows it to package devicebound, which sets a cookie: the proof. The first
+// request with a proof binds the session to its key. From then on, the session opens only with a proof that
+// is younger than Options.DeviceProof. When the proof is about to expire, the browser shows the key again.
+
+// DevicePath is the path below which package devicebound serves browsers.
+const DevicePath = "/dbsc/"
+
+// challengeTime is how long a challenge can be answered. For this long after it was offered registration, a
+// session on a server is not offered it again, so that no two keys are registered at the same time.
+const challengeTime = 5 * time.Minute
+
+// ErrUnproven reports that the session is bound to a device, and that the request does not prove that it comes
+// from there. Nothing was saved, and the session's cookie was left alone. The answer is 409. The browser can
+// repeat the request after it has shown the key. SignIn begins another session, and Destroy ends this one.
+var ErrUnproven = errors.New("session: the request does not prove that it comes from the device that the session is bound to, so nothing was saved: repeat the request, or sign in again")
+
+// ErrChallenge reports that a challenge was not made for this session, is too old, or was answered before.
+var ErrChallenge = errors.New("session: the challenge is not valid any more: answer a new one")
+
+// A device is what a session knows of the device that it is bound to.
+type device struct {
+	key    string        // public; "" if the session is not bound
+	wait   time.Duration // bound: until requests need a proof; unbound: until registration can be offered again
+	proofs uint64        // how often the browser has shown the key since it was registered; on a server only
+
+	offer bool // this write offers registration; not sealed
+}
+
+// withDevice returns c bound to the key that the request has shown, or with registration offered.
+func (v *visit) withDevice(c content) content {
+	c.offer = false
+	switch o := v.store.options; {
+	case o.DeviceProof == 0:
+		c.device = device{}
+	case c.key != "":
+	case v.proof.id == c.id && v.proof.key != "":
+		c.key, c.wait = v.proof.key, o.Grace
+	case c.wait <= 0 && v.session.Options.Domain == "":
+		c.wait, c.offer = challengeTime, true
+	}
+	return c
+}
+
+// rebinds reports whether the session needs to be saved because it is not bound as it should be.
+func (v *visit) rebinds() bool {
+	if v.store.options.DeviceProof == 0 {
+		return v.held.key != ""
+	}
+	return v.held.key == "" && v.proof.key != "" && v.proof.id == v.held.id
+}
+
+// proves reports whether the request may use the session, as far as the device is concerned.
+func (v *visit) proves(h held) bool {
+	return v.store.options.DeviceProof == 0 || h.key == "" || v.proof == (proof{h.id, h.key}) || h.wait > 0
+}
+
+// A proof says that the request comes from the device with that key, and that the key was registered for, or
+// is that of, the session with that ID.
+type proof struct {
+	id  ID
+	key string // "" for none
+}
+
+// readProof notes what the request proves about the session with that ID.
+func (v *visit) readProof(r *http.Request, id ID) {
+	v.proof = proof{}
+	if v.store.options.DeviceProof == 0 {
+		return
+	}
+	for _, c := range r.CookiesNamed(proofName(v.session.Name(), id)) { // at most one, because of its prefix
+		plain, age := v.store.openTimed(kindProof, v.session.Name(), id, c.Value)
+		if age < v.store.options.DeviceProof {
+			v.proof = proof{id, plain}
+		}
+	}
+}
+
+// unproven returns why a request without a proof was refused: what the browser says (Secure-Session-Skipped in
+// the draft of DBSC) or, if it says nothing, Unproven.
+func unproven(r *http.Request) Reason {
+	said, _, _ := strings.Cut(r.Header.Get("Secure-Session-Skipped"), ";")
+	switch reason := Reason(said); reason {
+	case SkippedQuota, SkippedUnreachable, SkippedError:
+		return reason
+	}
+	return Unproven
+}
+
+// offerRegistration asks the browser to register a key, if this was noted in the session when it was saved.
+func (v *visit) offerRegistration(header http.Header) {
+	if !v.held.offer {
+		return
+	}
+	v.held.offer = false
+	name := v.session.Name()
+	challenge := v.store.sealTimed(kindOffer, name, v.held.id, "")
+	header.Add("Secure-Session-Registration", `(ES256);path="`+DevicePath+url.PathEscape(name)+`/register";challenge="`+challenge+`"`)
+}
+
+// removeProof removes the proof of a session that has ended, so that the browser notices.
+func (v *visit) removeProof(header http.Header) {
+	if v.proof.key != "" {
+		header.Add("Set-Cookie", proofCookie(v.session.Name(), v.proof.id, "", -1).String())
+	}
+}
+
+// proofName returns the name of the cookie with the proof. Its prefix keeps other hosts from setting it. The name
+// contains a part of the ID, so that the binding of an earlier session, which the browser may still have, does not
+// replace it.
+func proofName(name string, id ID) string {
+	name = strings.TrimPrefix(strings.TrimPrefix(name, "__Host-"), "__Secure-")
+	return "__Host-" + name + "_proof_" + id.String()[:8]
+}
+
+// proofCookie returns the cookie with a proof. If the visitor comes by a link from another site, the browser
+// accepts it only with SameSite=None, and asks for it without the session's cookie. Alone it is of no use.
+func proofCookie(name string, id ID, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name:     proofName(name, id),
+		Value:    value,
+		Path:     "/",
+		MaxAge:   maxAge,
+		Secure:   true,
+		HttpOnly: true,
+		SameSite: http.SameSiteNoneMode,
+	}
+}
+
+// sealTimed seals a text for the session with that ID, with the time.
+func (s *Store) sealTimed(kind byte, name string, id ID, text string) string {
+	plain := append(binary.AppendUvarint(nil, uint64(time.Now().UnixMilli())), text...)
+	return encodeText(s.keys.seal(plain, purpose(kind, name, id[:])))
+}
+
+// openTimed returns what sealTimed has sealed, and how long ago: forever if it does not open.
+func (s *Store) openTimed(kind byte, name string, id ID, value string) (text string, age time.Duration) {
+	box, err := decodeText(value)
+	if err != nil {
+		return "", forever
+	}
+	plain, _, err := s.keys.open(box, purpose(kind, name, id[:]))
+	if err != nil {
+		return "", forever
+	}
+	r := values.Reader{Rest: plain}
+	at := time.UnixMilli(int64(r.Uvarint()))
+	return r.Rest, time.Since(at)
+}
+
+// DeviceBound reports whether Options.DeviceProof is set.
+func (s *Store) DeviceBound() bool { return s.options.DeviceProof > 0 }
+
+// A Binding is what ties a session to a device. It is for package devicebound; applications do not need it.
+type Binding struct {
+	ctx   context.Context
+	store *Store
+	name  string
+	held  held   // the session; zero if there is none
+	key   string // "" if it is not bound, and no key was registered for it
+	live  bool   // the request's cookie opens the session
+}
+
+// Binding returns the binding of the session with a cookie of that name: that of the request, or the one that an
+// Identifier names. A browser sends no session's cookie if it shows its key because of a link on another site. The
+// error is ErrUnavailable, also if there is no cookie and the identifier was made under a secret that is not listed.
+func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, error) {
+	x := Of(r)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.showing = true
+	v, err := x.visit(s, r, name)
+	if err != nil {
+		return nil, err
+	}
+	v.showing = true
+	b := &Binding{ctx: r.Context(), store: s, name: name}
+	if identifier == "" {
+		b.held, b.key, b.live = v.held, cmp.Or(v.held.key, v.proof.key), v.brought == broughtLive
+		return b, v.err
+	}
+	text, sealed, _ := strings.Cut(identifier, ".")
+	id, err := parseID(text)
+	other := v.held.id != id && sent(r, name) && s.options.Backend == nil || v.held.id != id && v.held.id != ID{}
+	if err != nil || other || v.err != nil {
+		return b, v.err
+	}
+	registered := s.openIdentifier(name, id, sealed)
+	h := v.held
+	switch {
+	case h.id == id:
+	case registered == "":
+		return b, ErrUnavailable // the browser tries again
+	case s.options.Backend == nil:
+		h.id = id
+	default:
+		var reason Reason
+		if h, reason, err = s.read(r.Context(), name, id); err != nil || reason != "" {
+			return b, err
+		}
+	}
+	if !h.over && (h.key == "" || registered == "" || registered == h.key) {
+		b.held, b.key = h, cmp.Or(h.key, registered)
+	}
+	return b, nil
+}
+
+// ID returns the session's ID, as in Info, or "" if there is no session.
+func (b *Binding) ID() string {
+	if b.held.id == (ID{}) {
+		return ""
+	}
+	return b.held.id.String()
+}
+
+// Key returns the key that the session is bound to, as it was passed to Prove, or that is registered for it. It
+// returns "" if there is none.
+func (b *Binding) Key() string { return b.key }
+
+// Identifier returns the name under which a browser knows the session and the key that it has registered for it. It
+// opens nothing.
+func (b *Binding) Identifier(key string) string {
+	return b.held.id.String() + "." + encodeText(b.store.keys.seal([]byte(key), purpose(kindIdentifier, b.name, b.held.id[:])))
+}
+
+// openIdentifier returns the key in the sealed part of an Identifier, or "".
+func (s *Store) openIdentifier(name string, id ID, sealed string) string {
+	box, err := decodeText(sealed)
+	if err != nil {
+		return ""
+	}
+	key, _, _ := s.keys.open(box, purpose(kindIdentifier, name, id[:]))
+	return key
+}
+
+// Challenge returns a challenge that a browser can answer once, within five minutes, to show the key again. For
+// sessions in cookies it can do so more than once.
+func (b *Binding) Challenge() string {
+	return b.store.sealTimed(kindChallenge, b.name, b.held.id, string(binary.AppendUvarint(nil, b.held.proofs)))
+}
+
+// Cookie returns the cookie with the proof, without its value.
+func (b *Binding) Cookie() *http.Cookie { return proofCookie(b.name, b.held.id, "", 0) }
+
+// Prove sets the cookie with the proof, after the browser has signed the challenge with that key. If there is no Key
+// yet, the challenge must be the one with which registration was offered. Otherwise it must be one of Challenge. The
+// errors are ErrChallenge, ErrUnavailable and ErrContended.
+func (b *Binding) Prove(header http.Header, challenge, key string) error {
+	s, kind := b.store, kindChallenge
+	if b.key == "" {
+		kind = kindOffer
+	}
+	text, age := s.openTimed(kind, b.name, b.held.id, challenge)
+	r := values.Reader{Rest: text}
+	switch {
+	case age >= challengeTime, b.key == "" && !b.live, b.key != "" && (b.key != key || r.Uvarint() != b.held.proofs):
+		return ErrChallenge
+	case b.key != "" && s.options.Backend != nil:
+		if err := s.countProof(b.ctx, b.name, b.held); err != nil {
+			return err
+		}
+	}
+	valid := s.options.DeviceProof
+	maxAge := max(1, int((valid-min(valid/16, 10*time.Second))/time.Second)) // what is sent at the last moment still arrives in time
+	header.Add("Set-Cookie", proofCookie(b.name, b.held.id, s.sealTimed(kindProof, b.name, b.held.id, key), maxAge).String())
+	if b.key != "" {
+		b.emit(Event{Kind: Proven})
+	}
+	return nil
+}
+
+// Refuse reports why the browser was refused.
+func (b *Binding) Refuse(reason Reason) { b.emit(Event{Kind: NotProven, Reason: reason}) }
+
+func (b *Binding) emit(e Event) {
+	e.Name, e.ID = b.name, b.ID()
+	b.store.options.OnEvent(b.ctx, e)
+}
+
+// countProof notes in the session's record that the browser has shown the key, so that the challenge cannot be
+// answered again. The error is ErrChallenge if another request came first.
+func (s *Store) countProof(ctx context.Context, name string, h held) error {
+	latest := h
+	for range maxTries {
+		if latest.owner != "" && latest.secret > 0 { // before it is sealed under the newest secret
+			if err := s.addToIndex(ctx, name, latest.owner, latest.id); err != nil {
+				return err
+			}
+		}
+		next := latest
+		next.content = latest.after(time.Since(latest.at))
+		next.proofs++
+		s.sealRecord(name, &next)
+		ok, err := s.swap(ctx, h.id, latest.record, next.record, next.ttl())
+		if _, lost := err.(lostReply); lost { // the challenge may have been answered
+			return ErrChallenge
+		}
+		if ok || err != nil {
+			return err
+		}
+		var reason Reason
+		if latest, reason, err = s.read(ctx, name, h.id); err != nil {
+			return err
+		}
+		if reason != "" || latest.key != h.key || latest.proofs != h.proofs {
+			return ErrChallenge
+		}
+	}
+	return ErrContended
+}
