@@ -203,12 +203,11 @@ func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, err
 	registered := s.openIdentifier(name, id, sealed)
 	h := v.held
 	switch {
-	case h.id == id:
-	case registered == "":
+	case h.id != id && registered == "":
 		return b, ErrUnavailable // the browser tries again
 	case s.options.Backend == nil:
 		h.id = id
-	default:
+	case h.id != id || v.brought == broughtReplaced: // which does not have the values
 		var reason Reason
 		if h, reason, err = s.read(r.Context(), name, id); err != nil || reason != "" {
 			return b, err

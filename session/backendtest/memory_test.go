@@ -21,6 +21,7 @@ import (
 func Test_Memory(t *testing.T) {
 	Run(t, &Memory{})
 	Sessions(t, &Memory{})
+	Devices(t, nil)
 	memory := &Memory{}
 	Races(t, memory, memory)
 	Races(t, Lossy(memory, 20), memory)

@@ -477,6 +477,8 @@ func Sessions(t *testing.T, b session.Backend) {
 	limits(t, b)
 	revoked(t, b)
 	adoption(t, b)
+
+	Devices(t, b)
 }
 
 // crowd has 200 goroutines set and delete keys of their own in 10 sessions, at two
