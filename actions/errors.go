@@ -84,13 +84,19 @@ func (e errorPages) render(w http.ResponseWriter, req *http.Request, chosen stri
 		_ = e.site.reload(e.app.Logger) // after an error, the words before it are still there
 	}
 	data := e.site.layoutData(w, req, chosen)
-	problem := newProblem(data["t"].(locales.TranslateFunc), status)
+	t := data["t"].(locales.TranslateFunc)
+	problem := newProblem(t, status)
+	unproven := errors.Is(cause, session.ErrUnproven)
+	if unproven {
+		problem.Title = t("errors.unproven.title")
+		problem.Detail = t("errors.unproven.text")
+	}
 	w.Header().Add("Vary", "Accept")
 	if edge.WantsJSON(req) {
 		w.Header().Set("Content-Type", edge.ProblemType)
 		return json.Marshal(problem)
 	}
-	data["problem"] = problem
+	data["problem"], data["unproven"] = problem, unproven
 	data["details"] = ""
 	if e.app.Env == "development" && status >= http.StatusInternalServerError {
 		data["details"] = fmt.Sprintf("%v\n\n%s", cause, debug.Stack()) // shows where a panic happened

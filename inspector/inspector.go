@@ -42,7 +42,8 @@ type inspection struct {
 	Age          string
 	Idle         string
 	Lifetime     string
-	Secret       int // 1 is the newest
+	Bound        bool // to the browser's device
+	Secret       int  // 1 is the newest
 	Secrets      int
 	Readables    []readable
 }
@@ -69,7 +70,7 @@ func (i Inspector) Change(c buffalo.Context) error {
 	}
 	if cookie != nil {
 		copied := tamper(cookie.Value)
-		if copied.Opened, err = opens(c, cookie.Name, copied.Left+copied.After+copied.Right); err != nil {
+		if copied.Opened, err = opens(storeOf(c), c.Request(), cookie.Name, copied.Left+copied.After+copied.Right); err != nil {
 			return err
 		}
 		c.Set("copied", copied)
@@ -111,6 +112,7 @@ func (i Inspector) inspect(c buffalo.Context, cookie *http.Cookie) inspection {
 		Age:        duration(c, time.Since(info.Created)),
 		Idle:       duration(c, info.IdleLeft),
 		Lifetime:   duration(c, info.LifetimeLeft),
+		Bound:      info.Bound,
 		Secret:     info.Secret + 1,
 		Secrets:    info.Secrets,
 	}
@@ -120,6 +122,9 @@ func (i Inspector) inspect(c buffalo.Context, cookie *http.Cookie) inspection {
 	if info.OnServer {
 		seen.Store, seen.Record = i.server(), info.Size
 		seen.Steps = []string{"browser", "id", seen.Store, "opens"}
+	}
+	if info.Bound {
+		seen.Steps = slices.Insert(seen.Steps, 1, "device")
 	}
 	values := session.ViewOf(s)
 	seen.Readables = readables(cookie.Name, values)
@@ -165,22 +170,28 @@ func ownCookie(c buffalo.Context) (*http.Cookie, error) {
 		if cookie.Quoted { // the store refuses these
 			continue
 		}
-		if ok, err := opens(c, cookie.Name, cookie.Value); ok || err != nil {
+		if ok, err := opens(storeOf(c), c.Request(), cookie.Name, cookie.Value); ok || err != nil {
 			return cookie, err
 		}
 	}
 	return nil, nil // the session ended in the meantime
 }
 
-// opens reports whether the store opens a session with a cookie's value. It asks with a request
-// of its own, for the visitor's already has a session.
-func opens(c buffalo.Context, name, value string) (bool, error) {
+// opens reports whether the store opens a session with a cookie's value. It asks with a request of its
+// own, because the visitor's already has a session. That request has the visitor's other cookies: one of
+// them may prove that it comes from the device that the session is bound to.
+func opens(store *session.Store, own *http.Request, name, value string) (bool, error) {
 	r, err := http.NewRequest(http.MethodGet, "/", nil)
 	if err != nil {
 		return false, err
 	}
+	for _, cookie := range own.Cookies() {
+		if cookie.Name != name {
+			r.AddCookie(cookie)
+		}
+	}
 	r.AddCookie(&http.Cookie{Name: name, Value: value})
-	s, err := storeOf(c).Get(r, name)
+	s, err := store.Get(r, name)
 	return !s.IsNew, err
 }
 

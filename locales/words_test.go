@@ -255,7 +255,7 @@ func keysOfRunTime() map[string][]string {
 		`"inspector."+smaller`:             {"hours", "minutes", "seconds"},
 		`"heroes.notice."+kind`:            {"missing", "cookies"},
 		`"inspector.attribute."+name`:      {"path", "domain", "max-age", "httponly", "secure", "samesite", "partitioned"},
-		`"inspector.way." + step`:          {"browser", "cookie", "id", "database", "redis", "server", "opens"},
+		`"inspector.way." + step`:          {"browser", "device", "cookie", "id", "database", "redis", "server", "opens"},
 		`"inspector.kept." + seen.Store`:   {"cookie", "database", "redis", "server"},
 		`"inspector.readable." + other.Of`: {"flask", "buffalo"},
 	} {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"heroes/session"
+	"heroes/session/devicebound"
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/felixge/httpsnoop"
@@ -26,7 +27,7 @@ const (
 // help adds the texts of the HELP lines, which the library leaves empty.
 var help = strings.NewReplacer(
 	requests+"\n", requests+" How long requests took, by route, method and status.\n",
-	events+"\n", events+" What happened to sessions, by kind and, of rejected cookies, by reason.\n",
+	events+"\n", events+" What happened to sessions, by kind and, of rejected cookies and devices, by reason.\n",
 	calls+"\n", calls+" How long the server of the sessions took, by operation.\n",
 	failed+"\n", failed+" How often the server of the sessions failed, by operation.\n",
 )
@@ -46,11 +47,15 @@ type Metrics struct {
 func New() *Metrics {
 	metrics.ExposeMetadata(true) // a global setting of the library
 	m := &Metrics{metrics.NewSet()}
-	for _, kind := range []session.EventKind{session.Created, session.Adopted, session.SignedIn, session.Renewed, session.Destroyed, session.Conflict, session.Lost, session.NotAdopted, session.Unreachable} {
+	for _, kind := range []session.EventKind{session.Created, session.Adopted, session.Bound, session.Proven, session.SignedIn, session.Renewed, session.Destroyed, session.Conflict, session.Lost, session.NotAdopted, session.Unreachable} {
 		m.event(kind, "") // start at 0, or Prometheus would miss the first event
 	}
-	for _, reason := range []session.Reason{session.Refused, session.Idle, session.Expired, session.Replaced} {
+	for _, reason := range []session.Reason{session.Refused, session.Idle, session.Expired, session.Replaced,
+		session.Unproven, session.SkippedQuota, session.SkippedUnreachable, session.SkippedError} {
 		m.event(session.Rejected, reason)
+	}
+	for _, reason := range devicebound.Reasons {
+		m.event(session.NotProven, reason)
 	}
 	return m
 }

@@ -116,7 +116,7 @@ func Test_Handler_writes_what_Prometheus_reads(t *testing.T) {
 		"# TYPE heroes_http_request_duration_seconds histogram",
 		`heroes_http_request_duration_seconds_bucket{method="GET",route="/\"{id}\\\n,",status="404",le="0.0001"} `,
 		`heroes_http_request_duration_seconds_bucket{method="GET",route="/\"{id}\\\n,",status="404",le="+Inf"} 1`,
-		"# HELP heroes_session_events_total What happened to sessions, by kind and, of rejected cookies, by reason.",
+		"# HELP heroes_session_events_total What happened to sessions, by kind and, of rejected cookies and devices, by reason.",
 		"# TYPE heroes_session_events_total counter",
 		"# HELP heroes_session_store_duration_seconds How long the server of the sessions took, by operation.",
 		"# TYPE heroes_session_store_duration_seconds histogram",

@@ -53,6 +53,9 @@ const (
 	Challenge session.Reason = "challenge"  // the challenge is too old, was used before, or is another session's
 )
 
+// Reasons are all of them.
+var Reasons = []session.Reason{CrossSite, Malformed, NoSession, IsBound, WrongKey, Challenge}
+
 // errorTexts are the answers for people who read them.
 var errorTexts = map[session.Reason]string{
 	CrossSite: "a device's key can only be shown from this site",
