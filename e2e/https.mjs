@@ -8,19 +8,20 @@ import { join } from "node:path";
 import { launchWith } from "./browser.mjs";
 import { emptyFolder } from "./server.mjs";
 
-const folder = emptyFolder();
-const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
-
-const makeCertificate = () =>
+// makeCertificate makes a certificate for localhost, which signs itself.
+function makeCertificate(key, cert) {
+  const extensions = ["subjectAltName=DNS:localhost", "basicConstraints=critical,CA:TRUE", "extendedKeyUsage=serverAuth"];
   execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-    "-keyout", key, "-out", cert, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:other.localhost",
-    "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "extendedKeyUsage=serverAuth"], { stdio: "ignore" });
+    "-keyout", key, "-out", cert, "-subj", "/CN=localhost", ...extensions.flatMap((e) => ["-addext", e])], { stdio: "ignore" });
+}
 
 // proxy serves an application by https. It notes each request, which watch may answer itself by returning true.
 export async function proxy(url) {
-  makeCertificate();
+  const folder = emptyFolder();
+  const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
+  makeCertificate(key, cert);
   const seen = [];
-  const proxy = { seen, watch: () => false };
+  const proxy = { seen, cert, watch: () => false };
   const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (asked, answer) => {
     const entry = { method: asked.method, path: asked.url, headers: asked.headers };
     seen.push(entry);
@@ -40,15 +41,16 @@ export async function proxy(url) {
   return proxy;
 }
 
-// launchTrusting starts a browser that trusts the certificate and can bind sessions to its device.
-export async function launchTrusting() {
+// trusting makes a profile that trusts the proxy's certificate, and returns a function that starts a browser with it. That
+// browser can bind sessions to its device.
+export function trusting({ cert }) {
   const home = emptyFolder();
   const database = join(home, ".pki", "nssdb");
   mkdirSync(database, { recursive: true });
   execFileSync("certutil", ["-d", `sql:${database}`, "-N", "--empty-password"]);
-  execFileSync("certutil", ["-d", `sql:${database}`, "-A", "-t", "CP,C,C", "-n", "test", "-i", cert]);
-  return launchWith(join(home, "profile"), {
+  execFileSync("certutil", ["-d", `sql:${database}`, "-A", "-t", "CP,C,C", "-n", "heroes", "-i", cert]);
+  return () => launchWith(join(home, "profile"), {
     env: { ...process.env, HOME: home },
-    features: "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting,DeviceBoundSessions:RefreshQuota/false",
+    features: "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting",
   });
 }

@@ -21,8 +21,9 @@ import (
 // DevicePath is the path below which package devicebound serves browsers.
 const DevicePath = "/dbsc/"
 
-// challengeTime is how long a challenge can be answered. For this long after it was offered registration, a
-// session on a server is not offered it again, so that no two keys are registered at the same time.
+// challengeTime is how long a challenge can be answered. One that comes with a proof can be answered for this long
+// after the proof has expired. For this long after it was offered registration, a session on a server is not
+// offered it again, so that no two keys are registered at the same time.
 const challengeTime = 5 * time.Minute
 
 // ErrUnproven reports that the session is bound to a device, and that the request does not prove that it comes
@@ -247,8 +248,9 @@ func (s *Store) openIdentifier(name string, id ID, sealed string) string {
 	return key
 }
 
-// Challenge returns a challenge that a browser can answer once, within five minutes, to show the key again. For
-// sessions in cookies it can do so more than once.
+// Challenge returns a challenge that a browser can answer once, within Options.DeviceProof and five minutes, to show the
+// key again. For sessions in cookies it can do so more than once. Called after Prove, it returns the one to answer
+// when that proof expires.
 func (b *Binding) Challenge() string {
 	return b.store.sealTimed(kindChallenge, b.name, b.held.id, string(binary.AppendUvarint(nil, b.held.proofs)))
 }
@@ -260,22 +262,24 @@ func (b *Binding) Cookie() *http.Cookie { return proofCookie(b.name, b.held.id, 
 // yet, the challenge must be the one with which registration was offered. Otherwise it must be one of Challenge. The
 // errors are ErrChallenge, ErrUnavailable and ErrContended.
 func (b *Binding) Prove(header http.Header, challenge, key string) error {
-	s, kind := b.store, kindChallenge
+	s := b.store
+	kind, valid := kindChallenge, challengeTime+s.options.DeviceProof
 	if b.key == "" {
-		kind = kindOffer
+		kind, valid = kindOffer, challengeTime
 	}
 	text, age := s.openTimed(kind, b.name, b.held.id, challenge)
 	r := values.Reader{Rest: text}
 	switch {
-	case age >= challengeTime, b.key == "" && !b.live, b.key != "" && (b.key != key || r.Uvarint() != b.held.proofs):
+	case age >= valid, b.key == "" && !b.live, b.key != "" && (b.key != key || r.Uvarint() != b.held.proofs):
 		return ErrChallenge
 	case b.key != "" && s.options.Backend != nil:
 		if err := s.countProof(b.ctx, b.name, b.held); err != nil {
 			return err
 		}
+		b.held.proofs++
 	}
-	valid := s.options.DeviceProof
-	maxAge := max(1, int((valid-min(valid/16, 10*time.Second))/time.Second)) // what is sent at the last moment still arrives in time
+	lasts := s.options.DeviceProof
+	maxAge := max(1, int((lasts-min(lasts/16, 10*time.Second))/time.Second)) // what is sent at the last moment still arrives in time
 	header.Add("Set-Cookie", proofCookie(b.name, b.held.id, s.sealTimed(kindProof, b.name, b.held.id, key), maxAge).String())
 	if b.key != "" {
 		b.emit(Event{Kind: Proven})

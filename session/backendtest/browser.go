@@ -28,6 +28,7 @@ type BoundBrowser struct {
 	Cookies map[string]Kept
 	Key     *ecdsa.PrivateKey
 	Binding *Instructions // nil: it has none
+	Next    string        // a challenge to answer, or ""
 
 	OnShow func(*http.Response) // sees the answers to what the browser sends by itself
 }
@@ -132,7 +133,7 @@ func (b *BoundBrowser) Register(offer string) *http.Response {
 	res, body := b.Send(r)
 	b.shown(res)
 	if res.StatusCode == http.StatusOK {
-		b.Key, b.Binding = key, &Instructions{}
+		b.Key, b.Binding, b.Next = key, &Instructions{}, ""
 		require.NoError(b.T, json.Unmarshal([]byte(body), b.Binding))
 	}
 	return res
@@ -140,7 +141,11 @@ func (b *BoundBrowser) Register(offer string) *http.Response {
 
 // Refresh shows the key. If another site causes that, the browser sends no cookie with SameSite.
 func (b *BoundBrowser) Refresh(crossSite bool) *http.Response {
-	res, _ := b.Send(b.RefreshRequest(crossSite))
+	r := b.RefreshRequest(crossSite)
+	if b.Next != "" {
+		r.Header.Set("Secure-Session-Response", Sign(b.Key, nil, b.Next))
+	}
+	res, _ := b.Send(r)
 	b.shown(res)
 	if challenge := challengeOf(res); res.StatusCode == http.StatusForbidden && challenge != "" {
 		r := b.RefreshRequest(crossSite)
@@ -177,6 +182,9 @@ func (b *BoundBrowser) showing(path string, crossSite bool) *http.Request {
 }
 
 func (b *BoundBrowser) shown(res *http.Response) {
+	if next := challengeOf(res); next != "" {
+		b.Next = next
+	}
 	if b.OnShow != nil {
 		b.OnShow(res)
 	}

@@ -29,8 +29,8 @@
 // until the session is bound; in a cookie, until it expires. Whoever can run programs on the device can have
 // it sign challenges.
 //
-// A signed challenge can be used again within five minutes for the same session, if the sessions are in cookies. On a
-// server it cannot.
+// If the sessions are in cookies, a signed challenge can be used again for the same session until it expires:
+// Options.DeviceProof and five minutes after it was made. On a server it cannot be used again.
 package devicebound
 
 import (
@@ -186,14 +186,19 @@ func (e exchange) refresh() {
 	case err != nil:
 		fail(e.w, err)
 	default:
+		e.addChallenge() // for the next time
 		e.w.WriteHeader(http.StatusOK)
 	}
 }
 
 // challenge asks the browser to sign a challenge.
 func (e exchange) challenge() {
-	e.w.Header().Set("Secure-Session-Challenge", `"`+e.binding.Challenge()+`";id="`+e.identifier+`"`)
+	e.addChallenge()
 	http.Error(e.w, errorTexts[Challenge], http.StatusForbidden)
+}
+
+func (e exchange) addChallenge() {
+	e.w.Header().Set("Secure-Session-Challenge", `"`+e.binding.Challenge()+`";id="`+e.identifier+`"`)
 }
 
 // refuse answers what makes the browser give up.
