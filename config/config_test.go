@@ -15,7 +15,7 @@ import (
 func with(t *testing.T, env map[string]string) (c Config, err error) {
 	t.Helper()
 	envy.Temp(func() {
-		for _, name := range []string{"SESSION_SECRET", "SESSION_STORE", "SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "LOG_LEVEL", "PORT", "METRICS_ADDR", "FLASK_SECRET_KEY", "FLASK_SESSION_COOKIE", "BUFFALO_SESSION_SECRET"} {
+		for _, name := range []string{"SESSION_SECRET", "SESSION_STORE", "SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "LOG_LEVEL", "PORT", "METRICS_ADDR", "FLASK_SECRET_KEY", "FLASK_SESSION_COOKIE", "BUFFALO_SESSION_SECRET", "SESSION_DEVICE_BOUND", "SESSION_DEVICE_PROOF"} {
 			if _, ok := env[name]; !ok && envy.Get(name, "") != "" {
 				t.Fatalf("%s is set where the tests run: unset it", name)
 			}
@@ -65,11 +65,30 @@ func Test_Config_reads_the_lifetimes(t *testing.T) {
 	require.Equal(t, 90*time.Minute, c.Session.Lifetime)
 }
 
+func Test_Config_binds_sessions_to_devices_only_if_asked_to(t *testing.T) {
+	for _, c := range []struct {
+		bound, proof string
+		want         time.Duration
+	}{{"", "", 0}, {"false", "5m", 0}, {"true", "", 8 * time.Minute}, {"true", "5m", 5 * time.Minute}} {
+		env := map[string]string{"GO_ENV": "test"}
+		if c.bound != "" {
+			env["SESSION_DEVICE_BOUND"] = c.bound
+		}
+		if c.proof != "" {
+			env["SESSION_DEVICE_PROOF"] = c.proof
+		}
+		got, err := with(t, env)
+		require.NoError(t, err)
+		require.Equal(t, c.want, got.Session.DeviceProof)
+	}
+}
+
 func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T) {
 	for _, wrong := range []string{
 		"SESSION_IDLE_TIMEOUT=500ms", "ADDR=unix:", "SESSION_LIFETIME=0", "LOG_LEVEL=loud", "PORT=70000", "METRICS_ADDR=9090",
 		"SESSION_STORE=memcached", "SESSION_STORE=redis,memcached", "SESSION_STORE=redis,redis", "SESSION_STORE=redis,", "SESSION_STORE=", "FLASK_SESSION_COOKIE=",
 		"FLASK_SECRET_KEY=one,,two", "FLASK_SECRET_KEY=,", "FLASK_SESSION_COOKIE=my session", "BUFFALO_SESSION_SECRET=one,",
+		"SESSION_DEVICE_BOUND=yes", "SESSION_DEVICE_BOUND=", "SESSION_DEVICE_PROOF=8", "SESSION_DEVICE_PROOF=9s",
 	} {
 		variable, value, _ := strings.Cut(wrong, "=")
 		_, err := with(t, map[string]string{"GO_ENV": "test", variable: value})

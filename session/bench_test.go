@@ -153,6 +153,35 @@ func BenchmarkUnchanged(b *testing.B) {
 	}
 }
 
+// BenchmarkBound is BenchmarkUnchanged with a session that is bound to a device.
+func BenchmarkBound(b *testing.B) {
+	store, err := New([][]byte{[]byte(NewSecret())}, Options{DeviceProof: 8 * time.Minute})
+	if err != nil {
+		b.Fatal(err)
+	}
+	encoded, err := values.Encode(nil, heroValues())
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := heroContent()
+	c.values, c.key = string(encoded), string(make([]byte, 33))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(&http.Cookie{Name: name, Value: sealed(store.keys, name, c.encode())})
+	r.AddCookie(proofCookie(name, c.id, store.sealTimed(kindProof, name, c.id, c.key), 480))
+	page := store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := store.Get(r, name)
+		if s.Values["name"] != "Superman" {
+			b.Fatal("no hero")
+		}
+		_ = s.Save(r, w)
+		w.WriteHeader(http.StatusOK)
+	}), nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		page.ServeHTTP(&bareWriter{http.Header{}}, r)
+	}
+}
+
 // BenchmarkFirstVisit is a response that begins a session, saved twice as Buffalo does.
 func BenchmarkFirstVisit(b *testing.B) {
 	store, err := New([][]byte{[]byte(NewSecret())}, Options{})

@@ -120,3 +120,25 @@ func FuzzSecrets(f *testing.F) {
 		}
 	})
 }
+
+// FuzzProof sends foreign bytes as a proof, a challenge and an identifier: none of them opens.
+func FuzzProof(f *testing.F) {
+	store, err := New([][]byte{newSecret, oldSecret}, Options{DeviceProof: time.Hour})
+	if err != nil {
+		f.Fatal(err)
+	}
+	id := ID{1}
+	f.Add(store.sealTimed(kindProof, name, ID{2}, "key"))
+	f.Add(store.sealTimed(kindRecord, name, id, "key"))
+	f.Add("")
+	f.Fuzz(func(t *testing.T, value string) {
+		for _, kind := range []byte{kindOffer, kindChallenge, kindProof} {
+			if text, age := store.openTimed(kind, name, id, value); text != "" || age != forever {
+				t.Fatalf("opened: %q", value)
+			}
+		}
+		if key := store.openIdentifier(name, id, value); key != "" {
+			t.Fatalf("opened: %q", value)
+		}
+	})
+}

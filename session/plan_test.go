@@ -50,6 +50,15 @@ func Test_the_plan_of_every_request(t *testing.T) {
 		{[]brought{broughtReplaced}, []intent{wantEnd}, []change{changed}, either, either, anyNeed, new, plan{end: true}, ErrConflict},
 		{[]brought{broughtReplaced}, anyIntent, anyChange, either, either, anyNeed, []signing{again}, plan{save: renew}, nil},
 
+		// A session that is bound to a device, without a proof: it can be ended, and nothing else.
+		{[]brought{broughtUnproven}, []intent{wantKeep}, []change{same}, either, either, anyNeed, anybody, plan{}, nil},
+		{[]brought{broughtUnproven}, []intent{wantKeep}, []change{optional}, either, yes, anyNeed, anybody, plan{}, nil},
+		{[]brought{broughtUnproven}, []intent{wantKeep}, []change{optional}, either, no, anyNeed, anybody, plan{}, ErrUnproven},
+		{[]brought{broughtUnproven}, []intent{wantKeep}, []change{changed}, either, either, anyNeed, anybody, plan{}, ErrUnproven},
+		{[]brought{broughtUnproven}, []intent{wantRenew}, anyChange, either, either, anyNeed, anybody, plan{}, ErrUnproven},
+		{[]brought{broughtUnproven}, []intent{wantEnd}, anyChange, yes, either, anyNeed, anybody, plan{end: true, remove: true}, nil},
+		{[]brought{broughtUnproven}, []intent{wantEnd}, anyChange, no, either, anyNeed, anybody, plan{end: true, save: write}, nil},
+
 		// A session.
 		{[]brought{broughtLive}, []intent{wantKeep}, []change{same}, either, either, []step{none}, anybody, plan{}, nil},
 		{[]brought{broughtLive}, []intent{wantKeep}, []change{same}, either, either, []step{touch}, anybody, plan{save: touch, drop: true}, nil},
@@ -94,7 +103,7 @@ func Test_the_plan_of_every_request(t *testing.T) {
 			}
 		}
 	}
-	require.Len(t, seen, 5*3*3*2*2*3*3)
+	require.Len(t, seen, 6*3*3*2*2*3*3)
 	for f, n := range seen {
 		require.Equal(t, 1, n, fmt.Sprintf("%+v", f))
 	}
