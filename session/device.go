@@ -179,7 +179,7 @@ type Binding struct {
 
 // Binding returns the binding of the session with a cookie of that name: that of the request, or the one that an
 // Identifier names. A browser sends no session's cookie if it shows its key because of a link on another site. The
-// error is ErrUnavailable, also if there is no cookie and the identifier was made under a secret that is not listed.
+// error is ErrUnavailable.
 func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, error) {
 	x := Of(r)
 	x.mu.Lock()
@@ -190,22 +190,15 @@ func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, err
 		return nil, err
 	}
 	v.showing = true
-	b := &Binding{ctx: r.Context(), store: s, name: name}
+	b, h := &Binding{ctx: r.Context(), store: s, name: name}, v.held
 	if identifier == "" {
-		b.held, b.key, b.live = v.held, cmp.Or(v.held.key, v.proof.key), v.brought == broughtLive
+		b.held, b.key, b.live = h, cmp.Or(h.key, v.proof.key), v.brought == broughtLive
 		return b, v.err
 	}
-	text, sealed, _ := strings.Cut(identifier, ".")
-	id, err := parseID(text)
-	other := v.held.id != id && sent(r, name) && s.options.Backend == nil || v.held.id != id && v.held.id != ID{}
-	if err != nil || other || v.err != nil {
+	id, key := parseIdentifier(identifier)
+	switch dead := s.options.Backend == nil && sent(r, name); {
+	case v.err != nil || key == "" || h.id != id && (dead || h.id != ID{}): // the browser has another session, or an ended one
 		return b, v.err
-	}
-	registered := s.openIdentifier(name, id, sealed)
-	h := v.held
-	switch {
-	case h.id != id && registered == "":
-		return b, ErrUnavailable // the browser tries again
 	case s.options.Backend == nil:
 		h.id = id
 	case h.id != id || v.brought == broughtReplaced: // which does not have the values
@@ -214,8 +207,8 @@ func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, err
 			return b, err
 		}
 	}
-	if !h.over && (h.key == "" || registered == "" || registered == h.key) {
-		b.held, b.key = h, cmp.Or(h.key, registered)
+	if !h.over && (h.key == "" || h.key == key) {
+		b.held, b.key = h, key
 	}
 	return b, nil
 }
@@ -233,19 +226,24 @@ func (b *Binding) ID() string {
 func (b *Binding) Key() string { return b.key }
 
 // Identifier returns the name under which a browser knows the session and the key that it has registered for it. It
-// opens nothing.
+// opens nothing. It is not sealed, so that it outlives every secret: whoever makes one with a key of his own
+// receives a proof for that key, with which a session that is bound to another does not open.
 func (b *Binding) Identifier(key string) string {
-	return b.held.id.String() + "." + encodeText(b.store.keys.seal([]byte(key), purpose(kindIdentifier, b.name, b.held.id[:])))
+	return b.held.id.String() + "." + encodeText([]byte(key))
 }
 
-// openIdentifier returns the key in the sealed part of an Identifier, or "".
-func (s *Store) openIdentifier(name string, id ID, sealed string) string {
-	box, err := decodeText(sealed)
-	if err != nil {
-		return ""
+// maxKey is the longest key that an identifier can have, in bytes.
+const maxKey = 64
+
+// parseIdentifier reads what Identifier returns. The key is "" if it is not one.
+func parseIdentifier(text string) (id ID, key string) {
+	head, tail, _ := strings.Cut(text, ".")
+	id, err1 := parseID(head)
+	decoded, err2 := decodeText(tail)
+	if err1 != nil || err2 != nil || len(decoded) > maxKey {
+		return ID{}, ""
 	}
-	key, _, _ := s.keys.open(box, purpose(kindIdentifier, name, id[:]))
-	return key
+	return id, string(decoded)
 }
 
 // Challenge returns a challenge that a browser can answer once, within Options.DeviceProof and five minutes, to show the

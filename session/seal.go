@@ -77,14 +77,13 @@ const (
 
 // Each kind of sealed text is good for its own purpose only.
 const (
-	kindCookie     byte = iota + 1 // a session in a cookie
-	kindRecord                     // a session on a server
-	kindEnd                        // what is left of an ended session on a server
-	kindLimit                      // the sessions that Options.MaxPerOwner counts
-	kindOffer                      // a challenge with which registration of a device is offered
-	kindChallenge                  // a challenge to show its key again
-	kindProof                      // the proof that it was shown
-	kindIdentifier                 // the key that a browser has registered
+	kindCookie    byte = iota + 1 // a session in a cookie
+	kindRecord                    // a session on a server
+	kindEnd                       // what is left of an ended session on a server
+	kindLimit                     // the sessions that Options.MaxPerOwner counts
+	kindOffer                     // a challenge with which registration of a device is offered
+	kindChallenge                 // a challenge to show its key again
+	kindProof                     // the proof that it was shown
 )
 
 // strict refuses what other decoders accept: padding, and bits after the last byte that

@@ -159,6 +159,12 @@ func (b *BoundBrowser) Refresh(crossSite bool) *http.Response {
 	return res
 }
 
+// Show shows the key of another browser, by its identifier.
+func (b *BoundBrowser) Show(other *BoundBrowser, crossSite bool) *http.Response {
+	b.Key, b.Binding = other.Key, other.Binding
+	return b.Refresh(crossSite)
+}
+
 // RefreshRequest returns the request with which the browser asks for a challenge.
 func (b *BoundBrowser) RefreshRequest(crossSite bool) *http.Request {
 	r := b.showing(b.Binding.RefreshURL, crossSite)
