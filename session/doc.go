@@ -72,6 +72,10 @@
 //     that exists is never overwritten. In a backend, requests that bring the same cookie share one
 //     session, however many overlap. Once that session has been renewed or has ended, the cookie leads to
 //     none. With Options.Revoked, it leads to none once the session has been renewed, destroyed or revoked.
+//  23. With DeviceProof, once a session is bound to a device and Grace has passed, it opens only for requests with
+//     a proof that is younger than DeviceProof. A request without one reads an empty session, saves nothing and
+//     leaves the session's cookie alone. A change is answered with 409. Such a request can end the session, and
+//     SignIn begins another one. A browser that cannot register a key keeps its session.
 //
 // # Cookie or server
 //
@@ -156,6 +160,16 @@
 // requests overlap, and one of them renews the session, another response may arrive later with the token
 // from before. The visitor then has to sign in again.
 //
+// # Devices
+//
+// A stolen cookie is worth little if the browser must also prove, every few minutes, that it still has a key which
+// cannot leave its device. With Options.DeviceProof and package devicebound, browsers that can do so do it by
+// themselves (DBSC, a draft of the W3C). In 2026 these are Chrome and its relatives on Windows and macOS. The
+// public key is sealed with the session, where the application cannot reach it. The proof is a second cookie, which
+// expires after a few minutes. Package devicebound describes the rules, and what a copy of both cookies can do.
+//
+// A page costs one more decryption, and no round trip. On a server, showing the key costs a read and a write.
+//
 // # Durability
 //
 // Sessions are as durable as the backend. A database that loses acknowledged writes can bring
@@ -188,11 +202,12 @@
 // The cipher is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), under a key of 32 bytes that
 // HKDF-SHA-256 (RFC 5869) derives from a secret, without salt and with the info "session v1
 // XChaCha20-Poly1305". The additional data are the kind (1: cookie, 2: record, 3: end mark, 4: the
-// sessions that MaxPerOwner counts), the version, the cookie's name, a NUL and, on a server, the ID. An
+// sessions that MaxPerOwner counts, 5: an offer to register a device's key, 6: a challenge, 7: a proof), the version, the cookie's name, a NUL and, for all but kind 1, the ID. An
 // end mark seals a uvarint: how many milliseconds beyond Options.Grace it is stored. With Options.Adopt,
 // there is also one for an owner whose sessions were revoked, under the owner's hash for a NUL and the name.
 // Kind 4
-// seals IDs, the oldest sign-in first. The others seal
+// seals IDs, the oldest sign-in first. Kinds 5 to 7 seal the Unix time in milliseconds as a uvarint. Kind 6 adds a uvarint,
+// how often the key was shown on this server, and kind 7 the public key. The others seal
 //
 //	16 bytes  the ID
 //	uvarint   when the session began, Unix time in milliseconds
@@ -205,7 +220,10 @@
 //	          cookie lasts until the browser closes, 8 the renewal mark and 9 the owner's generation,
 //	          with Options.Revoked, 10 the milliseconds of KeepFor, 11 when the owner signed in by the
 //	          backend's clock, Unix time in milliseconds, 12 the milliseconds until the cookie that the
-//	          session was adopted from expires; tag 0 ends them
+//	          session was adopted from expires, 13 the public key of the device: a compressed point of
+//	          P-256 (SEC 1, section 2.3.3), 14 the milliseconds until a bound session needs a proof, or an
+//	          unbound one can be offered registration again, 15 how often the key was shown, on a server;
+//	          tag 0 ends them
 //	values    in the encoding of package internal/values
 //
 // A record of Options.Revoked is not sealed: 8 bytes of a number, 16 bytes of a renewal mark, under the

@@ -44,6 +44,8 @@ func init() { session.Register("uuid", uuid.UUID{}) }
 //     many requests change it at once. A flash is kept even if the response is neither rendered
 //     nor redirected.
 //   - From the first request on, expired records are deleted every five minutes.
+//   - With Options.DeviceProof, browsers can show their key below session.DevicePath. Middleware does not see
+//     these requests.
 //   - Buffalo's RequestLogger gives every visitor a session. One that stores nothing takes its
 //     place: RequestLogger. A request logger of the application's own stays.
 func Install(app *buffalo.App, store *session.Store, onError func(http.ResponseWriter, *http.Request, error)) {
