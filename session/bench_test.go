@@ -167,7 +167,7 @@ func BenchmarkBound(b *testing.B) {
 	c.values, c.key = string(encoded), string(make([]byte, 33))
 	r := httptest.NewRequest("GET", "/", nil)
 	r.AddCookie(&http.Cookie{Name: name, Value: sealed(store.keys, name, c.encode())})
-	r.AddCookie(proofCookie(name, c.id, store.sealTimed(kindProof, name, c.id, c.key), 480))
+	r.AddCookie(proofCookie(name, c.id, c.key, store.sealTimed(kindProof, name, c.id, c.key), 480))
 	page := store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, _ := store.Get(r, name)
 		if s.Values["name"] != "Superman" {

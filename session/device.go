@@ -3,7 +3,9 @@ package session
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
@@ -14,17 +16,21 @@ import (
 )
 
 // A session is bound to a device as follows. A response that saves an unbound session offers registration.
-// The browser makes a key and shows it to package devicebound, which sets a cookie: the proof. The first
-// request with a proof binds the session to its key. From then on, the session opens only with a proof that
-// is younger than Options.DeviceProof. When the proof is about to expire, the browser shows the key again.
+// The browser makes a key and registers it with package devicebound. Soon afterwards it shows the key for the
+// first time, and receives a cookie: the proof. The first request with a proof binds the session to its key.
+// A registration alone binds nothing, because the browser may not have received the answer. From then on, the session
+// opens only with a proof that is younger than Options.DeviceProof. When the proof is about to expire, the
+// browser shows the key again.
 
 // DevicePath is the path below which package devicebound serves browsers.
 const DevicePath = "/dbsc/"
 
 // challengeTime is how long a challenge can be answered. One that comes with a proof can be answered for this long
-// after the proof has expired. For this long after it was offered registration, a session on a server is not
-// offered it again, so that no two keys are registered at the same time.
+// after the proof has expired. For this long after it was offered registration, a session is not offered it again.
 const challengeTime = 5 * time.Minute
+
+// firstShow is how long the cookie of a registration lasts at most. Then the browser shows its key.
+const firstShow = 30 * time.Second
 
 // ErrUnproven reports that the session is bound to a device, and that the request does not prove that it comes
 // from there. Nothing was saved, and the session's cookie was left alone. The answer is 409. The browser can
@@ -45,12 +51,11 @@ type device struct {
 
 // withDevice returns c bound to the key that the request has shown, or with registration offered.
 func (v *visit) withDevice(c content) content {
-	c.offer = false
 	switch o := v.store.options; {
 	case o.DeviceProof == 0:
 		c.device = device{}
 	case c.key != "":
-	case v.proof.id == c.id && v.proof.key != "":
+	case v.proof.id == c.id:
 		c.key, c.wait = v.proof.key, o.Grace
 	case c.wait <= 0 && v.session.Options.Domain == "":
 		c.wait, c.offer = challengeTime, true
@@ -63,31 +68,41 @@ func (v *visit) rebinds() bool {
 	if v.store.options.DeviceProof == 0 {
 		return v.held.key != ""
 	}
-	return v.held.key == "" && v.proof.key != "" && v.proof.id == v.held.id
+	return v.held.key == "" && v.proof.id == v.held.id
 }
 
-// proves reports whether the request may use the session, as far as the device is concerned.
+// proves reports whether the request may use the session now, as far as the device is concerned.
 func (v *visit) proves(h held) bool {
-	return v.store.options.DeviceProof == 0 || h.key == "" || v.proof == (proof{h.id, h.key}) || h.wait > 0
+	if v.store.options.DeviceProof == 0 || h.key == "" {
+		return true
+	}
+	p := v.proof
+	return p.id == h.id && p.key == h.key && time.Now().Before(p.until) || h.after(time.Since(h.at)).wait > 0
 }
 
-// A proof says that the request comes from the device with that key, and that the key was registered for, or
-// is that of, the session with that ID.
+// A proof says that the request comes from the device with that key, and that the browser has registered the key for the
+// session with that ID. It is zero if there is none.
 type proof struct {
-	id  ID
-	key string // "" for none
+	id    ID
+	key   string
+	until time.Time
 }
 
-// readProof notes what the request proves about the session with that ID.
-func (v *visit) readProof(r *http.Request, id ID) {
-	v.proof = proof{}
-	if v.store.options.DeviceProof == 0 {
+// readProof notes what the request proves about h. If h is not bound, any key that was registered for it counts.
+func (v *visit) readProof(r *http.Request, h held) {
+	s, name := v.store, v.session.Name()
+	if s.options.DeviceProof == 0 {
 		return
 	}
-	for _, c := range r.CookiesNamed(proofName(v.session.Name(), id)) { // at most one, because of its prefix
-		plain, age := v.store.openTimed(kindProof, v.session.Name(), id, c.Value)
-		if age < v.store.options.DeviceProof {
-			v.proof = proof{id, plain}
+	prefix := proofName(name, h.id, h.key)
+	for _, c := range r.Cookies() {
+		if !strings.HasPrefix(c.Name, prefix) {
+			continue
+		}
+		key, age := s.openTimed(kindProof, name, h.id, c.Value)
+		if age < s.options.DeviceProof {
+			v.proof = proof{h.id, key, time.Now().Add(s.options.DeviceProof - age)}
+			return
 		}
 	}
 }
@@ -116,24 +131,29 @@ func (v *visit) offerRegistration(header http.Header) {
 
 // removeProof removes the proof of a session that has ended, so that the browser notices.
 func (v *visit) removeProof(header http.Header) {
-	if v.proof.key != "" {
-		header.Add("Set-Cookie", proofCookie(v.session.Name(), v.proof.id, "", -1).String())
+	if p := v.proof; p.key != "" {
+		header.Add("Set-Cookie", proofCookie(v.session.Name(), p.id, p.key, "", -1).String())
 	}
 }
 
-// proofName returns the name of the cookie with the proof. Its prefix keeps other hosts from setting it. The name
-// contains a part of the ID, so that the binding of an earlier session, which the browser may still have, does not
-// replace it.
-func proofName(name string, id ID) string {
+// proofName returns the name of the cookie with the proof of a key, or for no key what all such names begin with. Its
+// prefix keeps other hosts from setting it. It contains a part of the ID and of the key's hash: a browser may have
+// registered several keys, also for earlier sessions, and none of them must replace another's proof.
+func proofName(name string, id ID, key string) string {
 	name = strings.TrimPrefix(strings.TrimPrefix(name, "__Host-"), "__Secure-")
-	return "__Host-" + name + "_proof_" + id.String()[:8]
+	name = "__Host-" + name + "_proof_" + id.String()[:8] + "_"
+	if key == "" {
+		return name
+	}
+	hash := sha256.Sum256([]byte(key))
+	return name + hex.EncodeToString(hash[:4])
 }
 
 // proofCookie returns the cookie with a proof. If the visitor comes by a link from another site, the browser
 // accepts it only with SameSite=None, and asks for it without the session's cookie. Alone it is of no use.
-func proofCookie(name string, id ID, value string, maxAge int) *http.Cookie {
+func proofCookie(name string, id ID, key, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
-		Name:     proofName(name, id),
+		Name:     proofName(name, id, key),
 		Value:    value,
 		Path:     "/",
 		MaxAge:   maxAge,
@@ -178,39 +198,82 @@ type Binding struct {
 }
 
 // Binding returns the binding of the session with a cookie of that name: that of the request, or the one that an
-// Identifier names. A browser sends no session's cookie if it shows its key because of a link on another site. The
-// error is ErrUnavailable.
+// Identifier names. The error is ErrUnavailable, also if it is not certain whether the session has ended: a
+// browser that is told so drops its key for good.
 func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, error) {
+	b := &Binding{ctx: r.Context(), store: s, name: name}
+	if identifier != "" {
+		id, key := parseIdentifier(identifier)
+		if key == "" {
+			return b, nil
+		}
+		h, err := s.boundSession(r, name, id)
+		if err != nil {
+			b.emit(Event{Kind: Unreachable, Err: err})
+		} else if h.id == id && (h.key == "" || h.key == key) {
+			b.held, b.key = h, key
+		}
+		return b, err
+	}
 	x := Of(r)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.showing = true
 	v, err := x.visit(s, r, name)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		b.held, b.key, b.live, err = v.held, cmp.Or(v.held.key, v.proof.key), v.brought == broughtLive, v.err
 	}
-	v.showing = true
-	b, h := &Binding{ctx: r.Context(), store: s, name: name}, v.held
-	if identifier == "" {
-		b.held, b.key, b.live = h, cmp.Or(h.key, v.proof.key), v.brought == broughtLive
-		return b, v.err
+	return b, err
+}
+
+// boundSession returns the session with that ID, or the zero held if it has ended.
+func (s *Store) boundSession(r *http.Request, name string, id ID) (held, error) {
+	if s.options.Backend == nil {
+		return s.boundCookie(r, name, id)
 	}
-	id, key := parseIdentifier(identifier)
-	switch dead := s.options.Backend == nil && sent(r, name); {
-	case v.err != nil || key == "" || h.id != id && (dead || h.id != ID{}): // the browser has another session, or an ended one
-		return b, v.err
-	case s.options.Backend == nil:
-		h.id = id
-	case h.id != id || v.brought == broughtReplaced: // which does not have the values
-		var reason Reason
-		if h, reason, err = s.read(r.Context(), name, id); err != nil || reason != "" {
-			return b, err
+	h, reason, err := s.read(r.Context(), name, id)
+	switch {
+	case err != nil:
+		return held{}, err
+	case reason == Refused && h.record != nil && !h.over: // sealed under a secret that this process does not have
+		return held{}, ErrUnavailable
+	case reason != "":
+		return held{}, nil
+	}
+	return h, nil
+}
+
+// boundCookie returns the session with that ID if one of the request's cookies contains it. A browser sends none if it
+// shows its key because of a link on another site, or after the visitor has signed out. Then the session
+// counts as existing. If the browser has another session instead, it has ended.
+func (s *Store) boundCookie(r *http.Request, name string, id ID) (held, error) {
+	if s.options.Revoked != nil {
+		if t, _, record, err := s.loadStamp(r.Context(), id); err != nil || record != nil && t.mark == ended {
+			return held{}, err
 		}
 	}
-	if !h.over && (h.key == "" || h.key == key) {
-		b.held, b.key = h, key
+	if !sent(r, name) {
+		return held{content: content{id: id}}, nil
 	}
-	return b, nil
+	another := false
+	cookies := r.CookiesNamed(name)
+	for _, c := range cookies[:min(len(cookies), maxCookies)] {
+		h, reason, err := s.keeper.load(r.Context(), name, c.Value)
+		switch {
+		case err != nil:
+			return held{}, err
+		case h.id == id && (reason == Idle || reason == Expired):
+			return held{}, nil
+		case h.id == id && !h.over: // RevokeOthers may be in progress, so it may not be over
+			return h, nil
+		case reason == "":
+			another = true
+		}
+	}
+	if another {
+		return held{}, nil
+	}
+	return held{}, ErrUnavailable
 }
 
 // ID returns the session's ID, as in Info, or "" if there is no session.
@@ -253,36 +316,45 @@ func (b *Binding) Challenge() string {
 	return b.store.sealTimed(kindChallenge, b.name, b.held.id, string(binary.AppendUvarint(nil, b.held.proofs)))
 }
 
-// Cookie returns the cookie with the proof, without its value.
-func (b *Binding) Cookie() *http.Cookie { return proofCookie(b.name, b.held.id, "", 0) }
+// Cookie returns the cookie with the proof of that key, without its value.
+func (b *Binding) Cookie(key string) *http.Cookie { return proofCookie(b.name, b.held.id, key, "", 0) }
 
-// Prove sets the cookie with the proof, after the browser has signed the challenge with that key. If there is no Key
-// yet, the challenge must be the one with which registration was offered. Otherwise it must be one of Challenge. The
-// errors are ErrChallenge, ErrUnavailable and ErrContended.
-func (b *Binding) Prove(header http.Header, challenge, key string) error {
-	s := b.store
-	kind, valid := kindChallenge, challengeTime+s.options.DeviceProof
-	if b.key == "" {
-		kind, valid = kindOffer, challengeTime
-	}
-	text, age := s.openTimed(kind, b.name, b.held.id, challenge)
-	r := values.Reader{Rest: text}
-	switch {
-	case age >= valid, b.key == "" && !b.live, b.key != "" && (b.key != key || r.Uvarint() != b.held.proofs):
+// Register notes that the browser has made that key, and signed with it the challenge with which registration was
+// offered. The browser shows the key soon afterwards. The error is ErrChallenge.
+func (b *Binding) Register(header http.Header, challenge, key string) error {
+	_, age := b.store.openTimed(kindOffer, b.name, b.held.id, challenge)
+	if age >= challengeTime || !b.live {
 		return ErrChallenge
-	case b.key != "" && s.options.Backend != nil:
+	}
+	b.setProof(header, key, "registered", firstShow)
+	return nil
+}
+
+// Prove sets the cookie with the proof, after the browser has signed a Challenge with the Key. The errors are
+// ErrChallenge, ErrUnavailable and ErrContended.
+func (b *Binding) Prove(header http.Header, challenge string) error {
+	s := b.store
+	text, age := s.openTimed(kindChallenge, b.name, b.held.id, challenge)
+	r := values.Reader{Rest: text}
+	if age >= s.options.DeviceProof+challengeTime || r.Uvarint() != b.held.proofs {
+		return ErrChallenge
+	}
+	if s.options.Backend != nil {
 		if err := s.countProof(b.ctx, b.name, b.held); err != nil {
 			return err
 		}
 		b.held.proofs++
 	}
-	lasts := s.options.DeviceProof
-	maxAge := max(1, int((lasts-min(lasts/16, 10*time.Second))/time.Second)) // what is sent at the last moment still arrives in time
-	header.Add("Set-Cookie", proofCookie(b.name, b.held.id, s.sealTimed(kindProof, b.name, b.held.id, key), maxAge).String())
-	if b.key != "" {
-		b.emit(Event{Kind: Proven})
-	}
+	b.setProof(header, b.key, s.sealTimed(kindProof, b.name, b.held.id, b.key), s.options.DeviceProof)
+	b.emit(Event{Kind: Proven})
 	return nil
+}
+
+// setProof sets the cookie of a key. What the browser sends at the last moment still arrives in time.
+func (b *Binding) setProof(header http.Header, key, value string, lasts time.Duration) {
+	lasts = min(lasts, b.store.options.DeviceProof)
+	lasts -= min(lasts/16, 10*time.Second)
+	header.Add("Set-Cookie", proofCookie(b.name, b.held.id, key, value, max(1, int(lasts/time.Second))).String())
 }
 
 // Refuse reports why the browser was refused.
@@ -304,7 +376,8 @@ func (s *Store) countProof(ctx context.Context, name string, h held) error {
 			}
 		}
 		next := latest
-		next.content = latest.after(time.Since(latest.at))
+		next.at = time.Now()
+		next.content = latest.touched(s.options, next.at)
 		next.proofs++
 		s.sealRecord(name, &next)
 		ok, err := s.swap(ctx, h.id, latest.record, next.record, next.ttl())

@@ -248,11 +248,7 @@ func (k inCookie) checkRevoked(ctx context.Context, name string, h held) (held, 
 // renewed or is over.
 func (k inCookie) replaced(h held, record []byte, age time.Duration, over bool) (held, Reason, error) {
 	if left := k.options.Grace - age; left > 0 {
-		c := content{id: h.id, grace: left, other: h.other}
-		if !over {
-			c.device = h.device
-		}
-		return held{content: c, at: h.at, value: h.value, record: record, over: over}, Replaced, nil
+		return held{content: content{id: h.id, grace: left, other: h.other}, at: h.at, value: h.value, record: record, over: over}, Replaced, nil
 	}
 	return held{}, Refused, nil
 }
@@ -299,9 +295,8 @@ func (k inCookie) endCopies(ctx context.Context, v *visit, p plan, h *held) (err
 	switch {
 	case err != nil || ok && reason == "":
 		return err
-	case v.signIn != nil: // the other request may have signed in as well: begin a session of its own
-		h.id, h.renewal, h.record, h.device = v.fresh().id, mark{}, nil, device{}
-		h.content = v.withDevice(h.content)
+	case v.signIn != nil && h.key == "": // the other request may have signed in as well: begin a session of its own
+		h.id, h.renewal, h.record = v.fresh().id, mark{}, nil
 		return nil
 	}
 	return ErrConflict

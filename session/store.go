@@ -125,13 +125,13 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	if err := o.checkOwners(); err != nil {
 		return nil, err
 	}
+	o.Path = cmp.Or(o.Path, "/")
 	switch {
 	case o.DeviceProof != 0 && o.DeviceProof < time.Second:
 		return nil, errors.New("session: Options.DeviceProof must be at least a second, or 0 for sessions that are not bound to a device")
-	case o.DeviceProof != 0 && o.Domain != "":
-		return nil, errors.New("session: Options.DeviceProof needs a cookie without Domain: only the host that set the proof receives it")
+	case o.DeviceProof != 0 && (o.Domain != "" || o.Path != "/"):
+		return nil, errors.New("session: Options.DeviceProof needs a cookie without Domain and with the Path /: only the host that set the proof receives it, and browsers show their key below " + DevicePath)
 	}
-	o.Path = cmp.Or(o.Path, "/")
 	if err := o.checkAdopt(); err != nil {
 		return nil, err
 	}
@@ -228,11 +228,11 @@ func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error)
 	if x.begun {
 		return nil, ErrTooLate
 	}
-	v = &visit{store: s}
+	v = &visit{store: s, showing: x.showing}
 	v.use(sessions.NewSession(s, name))
 	v.session.IsNew = true
 	x.visits = append(x.visits, v)
-	if reason := v.load(r); reason != "" && !(x.showing && v.brought == broughtUnproven) {
+	if reason := v.load(r); reason != "" && !(v.showing && v.brought == broughtUnproven) {
 		v.emit(r.Context(), Event{Kind: Rejected, Reason: reason})
 	}
 	return v, nil

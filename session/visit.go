@@ -125,7 +125,7 @@ const maxCookies = 4
 // system. It returns why the cookie leads to none.
 func (v *visit) load(r *http.Request) Reason {
 	reason, err := v.openFirst(r)
-	if err == nil && v.brought != broughtReplaced && v.brought != broughtUnproven && len(v.store.options.Adopt) > 0 {
+	if err == nil && !v.showing && v.brought != broughtReplaced && v.brought != broughtUnproven && len(v.store.options.Adopt) > 0 {
 		reason, err = v.adopt(r, reason)
 	}
 	if err != nil {
@@ -167,12 +167,12 @@ func (v *visit) open(r *http.Request, c *http.Cookie) (Reason, error) {
 	h, reason, err := v.store.keeper.load(r.Context(), c.Name, c.Value)
 	if reason == Replaced {
 		v.brought, v.held = broughtReplaced, h
-		v.readProof(r, h.id)
+		v.readProof(r, h)
 	}
 	if err != nil || reason != "" {
 		return reason, err
 	}
-	if v.readProof(r, h.id); !v.proves(h) {
+	if v.readProof(r, h); !v.proves(h) {
 		v.brought, v.held = broughtUnproven, h
 		return unproven(r), nil
 	}
@@ -270,7 +270,10 @@ func (v *visit) plan(safe, late bool) (plan, string, error) {
 	if v.gone() {
 		f.intent = wantEnd
 	}
-	if f.intent == wantEnd || v.brought != broughtLive {
+	if f.brought == broughtLive && !v.proves(v.held) { // the proof has expired since
+		f.brought = broughtUnproven
+	}
+	if f.intent == wantEnd || f.brought != broughtLive {
 		base = ""
 	}
 	f.change = changeOf(base, encoded)

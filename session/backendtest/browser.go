@@ -19,7 +19,7 @@ import (
 )
 
 // A BoundBrowser is a browser that binds sessions to its device, as Chromium does (the draft of DBSC). It shows its key
-// before a request whose proof is missing.
+// before a request whose proof is missing, and after one whose proof is about to expire.
 type BoundBrowser struct {
 	T       *testing.T
 	Handler http.Handler
@@ -73,11 +73,17 @@ func (b *BoundBrowser) Ask(method, path string) (*http.Response, string) {
 		b.Refresh(false)
 	}
 	res, body := b.Send(b.Request(method, path))
+	if b.Binding != nil && time.Until(b.Cookies[b.Binding.Credentials[0].Name].Expires) < early {
+		b.Refresh(false)
+	}
 	if offer := res.Header.Get("Secure-Session-Registration"); offer != "" && b.Able {
 		b.Register(offer)
 	}
 	return res, body
 }
+
+// early is how long before the proof expires the browser shows its key.
+const early = 2 * time.Minute
 
 // Request returns a request with the browser's cookies.
 func (b *BoundBrowser) Request(method, path string) *http.Request {

@@ -67,6 +67,7 @@ func devices(t *testing.T, b session.Backend) {
 	bound := func(t *testing.T, app http.Handler) *BoundBrowser {
 		browser := NewBoundBrowser(t, app)
 		browser.Ask("POST", "/set?name=Superman")
+		browser.Get("/")
 		_, body := browser.Get("/")
 		require.Equal(t, "Superman//true", body)
 		return browser
@@ -99,6 +100,7 @@ func devices(t *testing.T, b session.Backend) {
 		_, after := process(t, newSecret)
 		visitor := NewBoundBrowser(t, before)
 		visitor.Ask("POST", "/set?name=Superman")
+		visitor.Get("/")
 		for _, app := range []http.Handler{before, during, before, during, during2, during, during2} {
 			visitor.Handler = app
 			_, body := visitor.Get("/")
@@ -124,6 +126,7 @@ func devices(t *testing.T, b session.Backend) {
 		for range 5 {
 			visitor := NewBoundBrowser(t, app)
 			visitor.Ask("POST", "/set?name=First")
+			visitor.Get("/") // it shows its key
 			var wait sync.WaitGroup
 			var mu sync.Mutex
 			latest := ""

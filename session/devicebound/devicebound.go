@@ -81,6 +81,7 @@ func Handler(store *session.Store, excluded ...string) http.Handler {
 			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 			return
 		}
+		w.Header().Set("Cache-Control", "no-store")
 		identifier := ""
 		if action == "refresh" {
 			identifier = strings.Trim(r.Header.Get("Sec-Secure-Session-Id"), `"`)
@@ -116,7 +117,7 @@ func (e exchange) check() session.Reason {
 	header := e.r.Header
 	from := header.Get("Sec-Fetch-Site")
 	if from == "" {
-		if origin, err := url.Parse(header.Get("Origin")); err == nil && origin.Host == e.r.Host {
+		if origin, err := url.Parse(header.Get("Origin")); err == nil && origin.Host != "" && origin.Host == e.r.Host {
 			from = "same-origin"
 		}
 	}
@@ -141,18 +142,15 @@ func (e exchange) register(name string) {
 		return
 	}
 	t, err := parse(e.r.Header.Get("Secure-Session-Response"))
-	if err != nil || t.key == "" || !t.signedBy(t.key) {
+	if err != nil || !t.signedBy(t.key) {
 		e.refuse(http.StatusBadRequest, Malformed)
 		return
 	}
-	switch err := e.binding.Prove(e.w.Header(), t.challenge, t.key); {
-	case errors.Is(err, session.ErrChallenge):
+	if e.binding.Register(e.w.Header(), t.challenge, t.key) != nil {
 		e.refuse(http.StatusBadRequest, Challenge)
-	case err != nil:
-		fail(e.w, err)
-	default:
-		e.instruct(name, t.key)
+		return
 	}
+	e.instruct(name, t.key)
 }
 
 // refresh answers a browser that is to show its key again.
@@ -179,7 +177,7 @@ func (e exchange) refresh() {
 		e.refuse(http.StatusBadRequest, WrongKey)
 		return
 	}
-	switch err := e.binding.Prove(e.w.Header(), t.challenge, e.binding.Key()); {
+	switch err := e.binding.Prove(e.w.Header(), t.challenge); {
 	case errors.Is(err, session.ErrChallenge):
 		e.binding.Refuse(Challenge)
 		e.challenge()
@@ -244,7 +242,7 @@ type credential struct {
 }
 
 func (e exchange) instruct(name, key string) {
-	cookie := e.binding.Cookie()
+	cookie := e.binding.Cookie(key)
 	_, attributes, _ := strings.Cut(cookie.String(), "; ")
 	answer := instructions{
 		ID:          e.binding.Identifier(key),
@@ -253,7 +251,7 @@ func (e exchange) instruct(name, key string) {
 		Initiators:  []string{"*"}, // a visitor may come by a link from anywhere
 	}
 	for _, path := range e.excluded {
-		answer.Scope.Specification = append(answer.Scope.Specification, rule{"exclude", "*", path})
+		answer.Scope.Specification = append(answer.Scope.Specification, rule{"exclude", "*", "/" + strings.TrimPrefix(path, "/")})
 	}
 	e.w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(e.w).Encode(answer) // strings can be encoded, and the browser may have left

@@ -68,6 +68,7 @@ func (p *place) open(t *testing.T, o session.Options, secrets ...[]byte) {
 func (p *place) bound(t *testing.T) *backendtest.BoundBrowser {
 	b := backendtest.NewBoundBrowser(t, p.app)
 	b.Ask("POST", "/set?name=Superman")
+	requirePage(t, b, "Superman//false") // meanwhile, it shows its key for the first time
 	requirePage(t, b, "Superman//true")
 	time.Sleep(11 * time.Second)
 	p.events = nil
@@ -192,11 +193,68 @@ func Test_23_a_lost_registration_locks_nobody_out(t *testing.T) {
 		b.Able = true
 		b.Ask("POST", "/set?name=Batman")
 		require.NotNil(t, b.Binding)
+		b.Get("/")
 		requirePage(t, b, "Batman//true")
 		time.Sleep(2 * valid)
 		requirePage(t, b, "Batman//true")
 		if p.memory != nil { // in a cookie, it is a copy from before the registration
 			requireUnproven(t, lost)
+		}
+	})
+}
+
+// The browser has received the cookie of the registration, but not all that it must know, and drops the key.
+func Test_23_a_registration_whose_answer_is_cut_locks_nobody_out(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		b := backendtest.NewBoundBrowser(t, p.app)
+		b.Ask("POST", "/set?name=Superman")
+		require.Contains(t, b.Cookies, proofOf(b))
+		b.Binding, b.Key = nil, nil
+		for range 100 {
+			requirePage(t, b, "Superman//false")
+			time.Sleep(10 * time.Second)
+		}
+		b.Ask("POST", "/set?name=Batman")
+		b.Get("/")
+		requirePage(t, b, "Batman//true")
+		time.Sleep(2 * valid)
+		requirePage(t, b, "Batman//true")
+	})
+}
+
+// Two pages at once offer registration in cookies. The browser registers two keys, and keeps the one that the session
+// is bound to.
+func Test_23_of_two_keys_the_browser_keeps_the_one_that_counts(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		for _, second := range []bool{false, true} {
+			b := backendtest.NewBoundBrowser(t, p.app)
+			b.Able = false
+			b.Ask("POST", "/set?name=Superman")
+			time.Sleep(6 * time.Minute)
+			r1, r2 := b.Request("POST", "/set?name=1"), b.Request("POST", "/set?name=2")
+			res1, _ := b.Send(r1)
+			res2, _ := b.Send(r2)
+			offer1, offer2 := res1.Header.Get("Secure-Session-Registration"), res2.Header.Get("Secure-Session-Registration")
+			require.NotEmpty(t, offer1)
+			require.Equal(t, p.memory != nil, offer2 == "", "a server offers it once")
+			b.Register(offer1)
+			other := &backendtest.BoundBrowser{}
+			if *other = *b; offer2 != "" { // the same browser, with another key
+				other.Register(offer2)
+			}
+			if second && offer2 != "" {
+				b, other = other, b
+			}
+			b.Refresh(false)
+			requirePage(t, b, "2//true")
+			for range 5 {
+				b.Refresh(false)
+				if offer2 != "" && other.Binding != nil {
+					require.Equal(t, http.StatusBadRequest, other.Refresh(false).StatusCode)
+				}
+				requirePage(t, b, "2//true")
+				time.Sleep(5 * time.Minute)
+			}
 		}
 	})
 }
@@ -207,6 +265,7 @@ func Test_23_requests_in_flight_have_a_grace_period(t *testing.T) {
 		b.Ask("POST", "/set?name=Superman")
 		early := b.Copy() // requests that were sent before the registration
 		delete(early.Cookies, proofOf(b))
+		b.Get("/")
 		requirePage(t, b, "Superman//true")
 		time.Sleep(9 * time.Second)
 		res, body := early.Ask("POST", "/set?name=Batman")
@@ -228,6 +287,7 @@ func Test_23_a_copy_from_before_the_registration(t *testing.T) {
 		b.Ask("POST", "/set?name=Superman")
 		thief := b.Copy()
 		delete(thief.Cookies, proofOf(b))
+		b.Get("/")
 		requirePage(t, b, "Superman//true")
 		time.Sleep(11 * time.Second)
 		if p.memory == nil {
@@ -252,6 +312,7 @@ func Test_23_a_slow_request_without_a_proof_saves_nothing_once_the_session_is_bo
 		slow := p.store.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			s, err := p.store.Get(r, name)
 			require.NoError(t, err)
+			b.Get("/")
 			requirePage(t, b, "Superman//true")
 			time.Sleep(time.Minute)
 			s.Values["name"] = "Thief"
@@ -273,6 +334,7 @@ func Test_23_signing_in_begins_another_session_where_the_key_is_lost(t *testing.
 		requireUnproven(t, again)
 		res, body := again.Ask("POST", "/sign-in?owner=clark")
 		require.Equal(t, http.StatusOK, res.StatusCode, body)
+		again.Get("/")
 		requirePage(t, again, "/clark/true")
 		time.Sleep(2 * valid)
 		requirePage(t, again, "/clark/true")
@@ -294,6 +356,7 @@ func Test_23_an_unproven_session_can_be_ended(t *testing.T) {
 				requirePage(t, visitor, "//false")
 			}
 			other.Ask("POST", "/set?name=Batman")
+			other.Get("/")
 			requirePage(t, other, "Batman//true")
 		})
 	}
@@ -314,9 +377,10 @@ func Test_23_renewing_and_signing_in_keep_the_binding(t *testing.T) {
 			_, body = old.Get("/")
 			require.Equal(t, "//false", body)
 		}
-		visitor.Ask("POST", "/sign-in?owner=bruce") // another person: another session
-		requirePage(t, visitor, "/bruce/true")
 		require.NotContains(t, p.reasons(session.NotProven), devicebound.NoSession)
+		visitor.Ask("POST", "/sign-in?owner=bruce") // another person: another session
+		visitor.Get("/")
+		requirePage(t, visitor, "/bruce/true")
 	})
 }
 
@@ -341,14 +405,13 @@ func Test_23_the_key_can_be_shown_during_a_renewal_and_after_a_link_from_another
 func Test_23_a_session_that_has_ended_ends_the_binding(t *testing.T) {
 	everywhere(t, func(t *testing.T, p *place) {
 		visitor := p.bound(t)
-		proof := proofOf(visitor)
+		proof, binding := proofOf(visitor), visitor.Binding
 		res, _ := visitor.Ask("POST", "/sign-out")
 		require.Len(t, res.Header["Set-Cookie"], 2)
-		require.NotContains(t, visitor.Cookies, proof)
-		visitor.Handler = p.app
-		binding := visitor.Binding
+		require.Contains(t, res.Header["Set-Cookie"][1], proof+"=; Path=/; Max-Age=0")
 		visitor.Ask("POST", "/set?name=Batman")
 		require.NotSame(t, binding, visitor.Binding)
+		visitor.Get("/")
 		requirePage(t, visitor, "Batman//true")
 		old := visitor.Copy()
 		old.Binding, old.Key = binding, visitor.Key
@@ -367,6 +430,7 @@ func Test_23_the_binding_of_an_earlier_session_replaces_no_proof(t *testing.T) {
 		visitor.Binding = nil // the browser has both
 		visitor.Ask("POST", "/sign-out")
 		visitor.Ask("POST", "/set?name=Batman")
+		visitor.Get("/")
 		requirePage(t, visitor, "Batman//true")
 		time.Sleep(time.Minute)
 		old.Refresh(true)
@@ -626,7 +690,12 @@ var registrations = []attack{
 var showings = []attack{
 	{"no identifier", refused, func(a *attempt) { a.r.Header.Del("Sec-Secure-Session-Id") }},
 	{"another's identifier", refused, func(a *attempt) { a.r.Header.Set("Sec-Secure-Session-Id", a.other.Binding.ID) }},
-	{"another's cookies", refused, func(a *attempt) { a.r.Header.Set("Cookie", a.other.Request("GET", "/").Header.Get("Cookie")) }},
+	{"another's cookies", refused, func(a *attempt) {
+		a.r.Header.Set("Cookie", a.other.Request("GET", "/").Header.Get("Cookie"))
+		if a.p.memory != nil { // a server does not look at them
+			a.signer = a.other.Key
+		}
+	}},
 	{"an ID without a key, and no cookie", refused, func(a *attempt) {
 		a.r.Header.Set("Sec-Secure-Session-Id", a.visitor.Binding.ID[:32])
 		a.r.Header.Del("Cookie")
@@ -793,11 +862,15 @@ func Test_23_instructions_are_what_browsers_expect(t *testing.T) {
 			set := res.Cookies()
 			require.Len(t, set, 1)
 			require.Equal(t, "/", set[0].Path)
-			require.Equal(t, 470, set[0].MaxAge)
+			require.Equal(t, 28, set[0].MaxAge, "the browser shows its key soon")
+			require.NotContains(t, set[0].Value, "A", "and this is no proof")
 			require.True(t, set[0].Secure && set[0].HttpOnly && set[0].SameSite == http.SameSiteNoneMode)
 			require.True(t, strings.HasPrefix(set[0].Name, "__Host-_heroes_session_proof_"), set[0].Name)
 		}
 		b.Register(offer)
+		b.OnShow = nil
+		require.Equal(t, http.StatusOK, b.Refresh(false).StatusCode)
+		require.InDelta(t, 470, time.Until(b.Cookies[proofOf(b)].Expires).Seconds(), 1)
 		require.Equal(t, "/dbsc/_heroes_session/refresh", b.Binding.RefreshURL)
 		require.Equal(t, "Path=/; HttpOnly; Secure; SameSite=None", b.Binding.Credentials[0].Attributes)
 		require.Len(t, b.Binding.ID, 77)
