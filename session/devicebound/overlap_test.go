@@ -1,0 +1,480 @@
+package devicebound_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"heroes/session"
+	"heroes/session/backendtest"
+	"heroes/session/devicebound"
+
+	"github.com/gorilla/sessions"
+	"github.com/stretchr/testify/require"
+)
+
+// with runs a test with these options, which include a backend or Options.Revoked if they are to have one.
+func with(t *testing.T, o session.Options, run func(*testing.T, *place)) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &place{}
+		o.DeviceProof = valid
+		p.open(t, o)
+		run(t, p)
+	})
+}
+
+// ask answers a request of the browser with f, and returns its status.
+func (p *place) ask(b *backendtest.BoundBrowser, f func(w http.ResponseWriter, r *http.Request, s *sessions.Session) error) int {
+	w := httptest.NewRecorder()
+	p.store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := p.store.Get(r, name)
+		if err == nil {
+			err = f(w, r, s)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), session.Status(w.Header(), err))
+		}
+	}), nil).ServeHTTP(w, b.Request("POST", "/"))
+	b.Keep(w.Result())
+	return w.Code
+}
+
+// A hook is a backend that lets something happen at a moment.
+type hook struct {
+	session.Backend
+	swap func(swap func() (bool, error)) (bool, error) // instead of a swap
+	has  func() error
+}
+
+func (h *hook) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (bool, error) {
+	swap := func() (bool, error) { return h.Backend.Swap(ctx, id, old, next, ttl) }
+	if h.swap != nil {
+		return h.swap(swap)
+	}
+	return swap()
+}
+
+func (h *hook) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
+	if h.has != nil {
+		return false, h.has()
+	}
+	return h.Backend.HasOwned(ctx, owner, id)
+}
+
+func Test_23_RevokeOthers_that_is_in_progress_ends_no_binding(t *testing.T) {
+	with(t, session.Options{Revoked: &backendtest.Memory{}}, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		b.Ask("POST", "/sign-in?owner=clark")
+		status := p.ask(b, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+			_, err := p.store.RevokeOthers(r, s)
+			for range 3 {
+				require.Equal(t, http.StatusServiceUnavailable, b.Refresh(false).StatusCode)
+				time.Sleep(10 * time.Second)
+			}
+			return err
+		})
+		require.Equal(t, http.StatusOK, status)
+		requirePage(t, b, "Superman/clark/true")
+		time.Sleep(2 * valid)
+		requirePage(t, b, "Superman/clark/true")
+	})
+}
+
+func Test_23_with_Revoked_a_session_that_has_ended_ends_the_binding(t *testing.T) {
+	with(t, session.Options{Revoked: &backendtest.Memory{}}, func(t *testing.T, p *place) {
+		for _, crossSite := range []bool{false, true} {
+			b := p.bound(t)
+			_, err := p.store.Revoke(t.Context(), name, b.Binding.ID[:32])
+			require.NoError(t, err)
+			require.Equal(t, http.StatusBadRequest, b.Refresh(crossSite).StatusCode)
+			requirePage(t, b, "//false")
+		}
+		b := p.bound(t)
+		copied := b.Copy()
+		unproven := b.Copy()
+		delete(unproven.Cookies, proofOf(b))
+		unproven.Ask("POST", "/sign-out")
+		requirePage(t, copied, "//false") // with its proof
+	})
+}
+
+// A sign-in that loses a race begins a session of its own, without Options.DeviceProof. Here that would not be bound.
+func Test_23_no_overlap_makes_a_copy_of_a_session_that_is_not_bound(t *testing.T) {
+	for _, owner := range []string{"mallory", "clark"} {
+		with(t, session.Options{Revoked: &backendtest.Memory{}}, func(t *testing.T, p *place) {
+			b := p.bound(t)
+			b.Ask("POST", "/sign-in?owner=clark")
+			for _, pause := range []time.Duration{0, time.Hour} {
+				thief := b.Copy()
+				status := p.ask(thief, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+					b.Ask("POST", "/renew")
+					time.Sleep(pause)
+					return p.store.SignIn(r, s, owner)
+				})
+				_, body := thief.Get("/")
+				require.NotContains(t, body, "Superman", status)
+				require.NotContains(t, body, "clark", status)
+				requirePage(t, b, "Superman/clark/true")
+			}
+		})
+	}
+}
+
+func Test_23_a_proof_counts_when_the_change_is_saved(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		thief := b.Copy()
+		for what, f := range map[string]func(r *http.Request, s *sessions.Session) error{
+			"a change":  func(_ *http.Request, s *sessions.Session) error { s.Values["name"] = "Thief"; return nil },
+			"a renewal": func(r *http.Request, s *sessions.Session) error { return p.store.Renew(r, s) },
+			"a sign-in": func(r *http.Request, s *sessions.Session) error { return p.store.SignIn(r, s, "mallory") },
+		} {
+			b.Refresh(false)
+			thief.Cookies = b.Copy().Cookies
+			status := p.ask(thief, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+				time.Sleep(3 * time.Hour)
+				return f(r, s)
+			})
+			require.Equal(t, http.StatusConflict, status, what)
+			requirePage(t, b, "Superman//true")
+		}
+	})
+}
+
+func Test_23_a_request_from_before_the_binding_revokes_nobody_afterwards(t *testing.T) {
+	with(t, session.Options{Backend: &backendtest.Memory{}}, func(t *testing.T, p *place) {
+		other := p.bound(t)
+		other.Ask("POST", "/sign-in?owner=clark")
+		b := backendtest.NewBoundBrowser(t, p.app)
+		b.Ask("POST", "/sign-in?owner=clark")
+		early := b.Copy()
+		delete(early.Cookies, proofOf(b))
+		status := p.ask(early, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+			b.Get("/")
+			requirePage(t, b, "/clark/true")
+			time.Sleep(time.Minute)
+			_, err := p.store.RevokeOthers(r, s)
+			return err
+		})
+		require.Equal(t, http.StatusConflict, status)
+		requirePage(t, other, "Superman/clark/true")
+	})
+}
+
+func Test_23_showing_the_key_is_a_use_and_changes_no_time(t *testing.T) {
+	with(t, session.Options{Backend: &backendtest.Memory{}}, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		b.Ask("POST", "/sign-in?owner=clark")
+		signedIn := time.Now()
+		for range 150 {
+			time.Sleep(5 * time.Minute)
+			requirePage(t, b, "Superman/clark/true")
+			list, err := p.store.Sessions(t.Context(), name, "clark")
+			require.NoError(t, err)
+			require.Len(t, list, 1)
+			require.True(t, list[0].Bound)
+			require.WithinDuration(t, signedIn, list[0].Authenticated, time.Second)
+			require.WithinDuration(t, time.Now(), list[0].LastUse, time.Hour)
+		}
+		found := 0
+		_, err := p.store.Each(t.Context(), name, func(session.Entry) error { found++; return nil })
+		require.NoError(t, err)
+		require.Equal(t, 1, found)
+	})
+}
+
+func Test_23_a_sign_in_that_cannot_be_confirmed_changes_no_binding(t *testing.T) {
+	memory := &hook{Backend: &backendtest.Memory{}}
+	with(t, session.Options{Backend: memory}, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		res, _ := b.Copy().Send(b.RefreshRequest(false))
+		challenge := strings.Split(res.Header.Get("Secure-Session-Challenge"), `"`)[1]
+		answer := func() int {
+			r := b.RefreshRequest(false)
+			r.Header.Set("Secure-Session-Response", backendtest.Sign(b.Key, nil, challenge))
+			res, _ := b.Copy().Send(r)
+			return res.StatusCode
+		}
+		memory.has = func() error {
+			require.Equal(t, http.StatusOK, answer())
+			return errors.New("out of reach")
+		}
+		res, _ = b.Ask("POST", "/sign-in?owner=clark")
+		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+		memory.has = nil
+		require.Equal(t, http.StatusForbidden, answer(), "it was answered")
+		requirePage(t, b, "Superman//true")
+		time.Sleep(2 * valid)
+		requirePage(t, b, "Superman//true")
+	})
+}
+
+func Test_23_a_challenge_whose_answer_may_have_been_lost_is_not_valid_any_more(t *testing.T) {
+	memory := &hook{Backend: &backendtest.Memory{}}
+	with(t, session.Options{Backend: memory}, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		memory.swap = func(swap func() (bool, error)) (bool, error) {
+			memory.swap = nil
+			ok, err := swap()
+			require.True(t, ok)
+			require.NoError(t, err)
+			b.Copy().Ask("POST", "/set?name=Batman")
+			return false, errors.New("the reply was lost")
+		}
+		b.Next = ""
+		require.Equal(t, http.StatusForbidden, b.Refresh(false).StatusCode)
+		requirePage(t, b, "Batman//true")
+
+		memory.swap = func(func() (bool, error)) (bool, error) { return false, nil } // others are always faster
+		b.Next = ""
+		require.Equal(t, http.StatusServiceUnavailable, b.Refresh(false).StatusCode)
+		require.NotNil(t, b.Binding)
+		memory.swap = nil
+		requirePage(t, b, "Batman//true")
+	})
+}
+
+func Test_23_a_browser_asks_for_a_challenge_once(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		statuses := map[int]int{}
+		b.OnShow = func(res *http.Response) { statuses[res.StatusCode]++ }
+		for range 20 {
+			time.Sleep(valid)
+			requirePage(t, b, "Superman//true")
+		}
+		require.Equal(t, map[int]int{http.StatusOK: 20}, statuses)
+	})
+}
+
+func Test_23_a_process_without_the_newest_secret_ends_no_binding(t *testing.T) {
+	newest := []byte("the-newest-secret-is-32-bytes-long")
+	everywhere(t, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		p.open(t, session.Options{DeviceProof: valid}, newest, secret)
+		b.Handler = p.app
+		requirePage(t, b, "Superman//true")
+		p.open(t, session.Options{DeviceProof: valid}) // not yet
+		b.Handler, b.Next = p.app, ""
+		require.Equal(t, http.StatusServiceUnavailable, b.Refresh(false).StatusCode)
+		require.NotNil(t, b.Binding)
+	})
+}
+
+// The index of owners knows the session under each secret, also if only showing the key has sealed it again.
+func Test_23_showing_the_key_during_a_rotation_keeps_the_owner(t *testing.T) {
+	newest := []byte("the-newest-secret-is-32-bytes-long")
+	with(t, session.Options{Backend: &backendtest.Memory{}}, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		b.Ask("POST", "/sign-in?owner=clark")
+		p.reopen(t, newest, secret)
+		b.Handler, b.Next = p.app, ""
+		require.Equal(t, http.StatusOK, b.Refresh(false).StatusCode)
+		p.reopen(t, newest)
+		n, err := p.store.RevokeOwner(t.Context(), name, "clark")
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	})
+}
+
+func Test_23_registering_saves_nothing_of_the_session(t *testing.T) {
+	newest := []byte("the-newest-secret-is-32-bytes-long")
+	everywhere(t, func(t *testing.T, p *place) {
+		b := backendtest.NewBoundBrowser(t, p.app)
+		b.Able = false
+		res, _ := b.Ask("POST", "/set?name=Superman")
+		p.open(t, session.Options{DeviceProof: valid}, newest, secret) // a page would be sealed again
+		b.Handler = p.app
+		registered := b.Register(res.Header.Get("Secure-Session-Registration"))
+		require.Equal(t, http.StatusOK, registered.StatusCode)
+		require.Len(t, registered.Header["Set-Cookie"], 1)
+
+		bound := p.bound(t)
+		unproven := bound.Copy()
+		delete(unproven.Cookies, proofOf(bound))
+		for _, browser := range []*backendtest.BoundBrowser{bound, unproven} {
+			p.events = nil
+			r := browser.Request("POST", "/dbsc/_heroes_session/register")
+			res, _ := browser.Send(r)
+			require.Equal(t, http.StatusBadRequest, res.StatusCode)
+			require.Equal(t, []session.Reason{devicebound.IsBound}, p.reasons(session.NotProven))
+			require.Empty(t, p.reasons(session.Rejected))
+		}
+	})
+}
+
+func Test_23_registration_is_offered_once_in_a_response(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil)
+		for i := range 2 { // without Handler, each Save saves
+			s, err := p.store.Get(r, name)
+			require.NoError(t, err)
+			s.Values["n"] = i
+			require.NoError(t, s.Save(r, w))
+		}
+		require.Len(t, w.Header()["Secure-Session-Registration"], 1)
+
+		b := backendtest.NewBoundBrowser(t, p.app)
+		status := p.ask(b, func(w http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+			s.Options.Domain = "example.com" // other hosts would not have the proof
+			s.Values["n"] = 1
+			require.NoError(t, s.Save(r, w))
+			w.WriteHeader(http.StatusAccepted)
+			require.Empty(t, w.Header()["Secure-Session-Registration"])
+			return nil
+		})
+		require.Equal(t, http.StatusAccepted, status)
+	})
+}
+
+func Test_23_a_session_is_bound_once(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		b := backendtest.NewBoundBrowser(t, p.app)
+		b.Ask("POST", "/set?name=Superman")
+		for range 5 {
+			b.Get("/")
+			b.Ask("POST", "/renew")
+		}
+		require.Len(t, p.reasons(session.Bound), 1)
+	})
+}
+
+func Test_23_the_largest_session_can_be_bound(t *testing.T) {
+	with(t, session.Options{}, func(t *testing.T, p *place) {
+		for size := 4000; ; size-- {
+			b := backendtest.NewBoundBrowser(t, p.app)
+			res, _ := b.Ask("POST", "/set?name="+strings.Repeat("x", size))
+			if res.StatusCode != http.StatusOK {
+				continue
+			}
+			require.Greater(t, size, 2700)
+			lost := len(p.reasons(session.Lost)) // what was too large
+			b.Get("/")
+			_, body := b.Get("/")
+			require.True(t, strings.HasSuffix(body, "//true"))
+			require.Empty(t, p.reasons(session.Lost)[lost:])
+			return
+		}
+	})
+}
+
+func Test_23_destroying_and_signing_in_ends_the_unproven_session(t *testing.T) {
+	with(t, session.Options{Backend: &backendtest.Memory{}}, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		b.Ask("POST", "/sign-in?owner=clark")
+		again := b.Copy()
+		delete(again.Cookies, proofOf(b))
+		status := p.ask(again, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+			return errors.Join(p.store.Destroy(r, s), p.store.SignIn(r, s, "clark"))
+		})
+		require.Equal(t, http.StatusOK, status)
+		requirePage(t, again, "/clark/false")
+		requirePage(t, b, "//false")
+	})
+}
+
+func Test_23_a_double_click_on_sign_in_keeps_the_binding(t *testing.T) {
+	with(t, session.Options{Backend: &backendtest.Memory{}}, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		status := p.ask(b, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+			first := b.Copy()
+			first.Ask("POST", "/sign-in?owner=clark")
+			time.Sleep(time.Second)
+			return p.store.SignIn(r, s, "clark")
+		})
+		require.Equal(t, http.StatusOK, status)
+		requirePage(t, b, "Superman/clark/true")
+		again := *b
+		again.Cookies = b.Copy().Cookies
+		b.Ask("POST", "/renew")
+		res, body := again.Ask("POST", "/sign-in?owner=clark") // with the token from before
+		require.Equal(t, http.StatusOK, res.StatusCode, body)
+		requirePage(t, &again, "Superman/clark/true")
+	})
+}
+
+// Another subdomain plants a session of its own for the path on which browsers show their key.
+func Test_23_a_planted_cookie_ends_no_binding(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		b, attacker := p.bound(t), backendtest.NewBoundBrowser(t, p.app)
+		attacker.Able = false
+		attacker.Ask("POST", "/set?name=Planted")
+		b.Next = ""
+		r := b.RefreshRequest(false)
+		r.Header.Set("Cookie", name+"="+cookieOf(attacker)+"; "+r.Header.Get("Cookie"))
+		res, _ := b.Copy().Send(r)
+		require.Equal(t, http.StatusForbidden, res.StatusCode)
+		require.NotEmpty(t, res.Header.Get("Secure-Session-Challenge"))
+	})
+}
+
+// The other system's cookie leads to a session that is bound by now.
+func Test_23_an_adopted_session_opens_only_with_a_proof(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, err := session.New([][]byte{secret}, session.Options{})
+		require.NoError(t, err)
+		r := httptest.NewRequest("GET", "/", nil)
+		s, err := old.Get(r, "_old")
+		require.NoError(t, err)
+		s.Values["name"] = "Superman"
+		w := httptest.NewRecorder()
+		require.NoError(t, s.Save(r, w))
+		copied := w.Result().Cookies()[0].Value
+
+		p := &place{memory: &backendtest.Memory{}}
+		p.open(t, session.Options{DeviceProof: valid, Adopt: []session.Source{{Session: name, Cookie: "_old", Reader: old}}})
+		b := backendtest.NewBoundBrowser(t, p.app)
+		b.Cookies["_old"] = backendtest.Kept{Value: copied}
+		for range 3 {
+			b.Get("/")
+		}
+		requirePage(t, b, "Superman//true")
+		time.Sleep(11 * time.Second)
+
+		thief := backendtest.NewBoundBrowser(t, p.app)
+		thief.Cookies["_old"] = backendtest.Kept{Value: copied}
+		requireUnproven(t, thief)
+		require.Contains(t, thief.Cookies, "_old")
+
+		b.Cookies["_old"] = backendtest.Kept{Value: copied} // which the other system has set again
+		p.events = nil
+		for _, crossSite := range []bool{false, true} {
+			require.Equal(t, http.StatusOK, b.Refresh(crossSite).StatusCode)
+		}
+		require.Empty(t, p.reasons(session.Adopted))
+		requirePage(t, b, "Superman//true")
+	})
+}
+
+func Test_23_an_identifier_is_bounded(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		for _, long := range []int{65, 3000} {
+			r := b.RefreshRequest(false)
+			r.Header.Set("Sec-Secure-Session-Id", b.Binding.ID[:33]+backendtest.Base64(bytes.Repeat([]byte{1}, long)))
+			r.Header.Del("Cookie")
+			res, body := b.Copy().Send(r)
+			require.Equal(t, http.StatusBadRequest, res.StatusCode, body)
+			require.Empty(t, res.Header.Get("Secure-Session-Challenge"))
+		}
+	})
+}
+
+func Test_23_options_that_cannot_work_are_errors(t *testing.T) {
+	for want, o := range map[string]session.Options{
+		"at least a second":    {DeviceProof: time.Millisecond},
+		"without Domain":       {DeviceProof: valid, Domain: "example.com"},
+		"with the Path /":      {DeviceProof: valid, Path: "/app"},
+		"DeviceProof must be ": {DeviceProof: -valid},
+	} {
+		_, err := session.New([][]byte{secret}, o)
+		require.ErrorContains(t, err, want, fmt.Sprint(o.DeviceProof))
+	}
+}
