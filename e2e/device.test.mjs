@@ -49,6 +49,8 @@ for (const store of ["cookie", "file"]) {
     assert.equal(registration.status, 200);
     assert.equal(registration.headers["sec-fetch-site"], "same-origin");
     await page.reload();
+    for (let i = 0; i < 50 && !dbsc("refresh").some((r) => r.status === 200); i++) await sleep(0.1); // it shows its key
+    await page.reload();
     assert.match(server.output(), /"session":"bound"/);
 
     for (let i = 0; i < 2; i++) {
@@ -125,8 +127,11 @@ for (const store of ["cookie", "file"]) {
     const before = dbsc("register").length;
     await submit(page, { ...hero, name: "Doctor Defer" });
     for (let i = 0; i < 50 && dbsc("register").length === before; i++) await sleep(0.1);
-    await sleep(valid + 1);
-    await page.reload();
-    assert.equal(await heading(), "Doctor Defer");
+    for (let i = 0; i < 2; i++) {
+      await sleep(valid + 1);
+      await page.reload();
+      assert.equal(await heading(), "Doctor Defer");
+    }
+    assert.equal(server.output().match(/"session":"bound"/g).length, 2);
   });
 }

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -49,18 +48,23 @@ type device struct {
 	offer bool // this write offers registration; not sealed
 }
 
-// withDevice returns c bound to the key that the request has shown, or with registration offered.
+// withDevice returns c bound to the key that the request has shown, if it was not bound before.
 func (v *visit) withDevice(c content) content {
 	switch o := v.store.options; {
 	case o.DeviceProof == 0:
 		c.device = device{}
-	case c.key != "":
-	case v.proof.id == c.id:
+	case c.key == "" && v.proof.id == c.id:
 		c.key, c.wait = v.proof.key, o.Grace
-	case c.wait <= 0 && v.session.Options.Domain == "":
-		c.wait, c.offer = challengeTime, true
 	}
 	return c
+}
+
+// considerOffer decides whether saving h offers registration. It does not if h is only to show a flash.
+func (v *visit) considerOffer(h *held) {
+	lasting := h.owner != "" || changeOf("", h.values) == changed
+	if v.store.options.DeviceProof > 0 && h.key == "" && h.wait <= 0 && lasting && v.session.Options.Domain == "" {
+		h.wait, h.offer = challengeTime, true
+	}
 }
 
 // rebinds reports whether the session needs to be saved because it is not bound as it should be.
@@ -221,7 +225,7 @@ func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, err
 	x.showing = true
 	v, err := x.visit(s, r, name)
 	if err == nil {
-		b.held, b.key, b.live, err = v.held, cmp.Or(v.held.key, v.proof.key), v.brought == broughtLive, v.err
+		b.held, b.key, b.live, err = v.held, v.held.key, v.brought == broughtLive, v.err
 	}
 	return b, err
 }
@@ -262,8 +266,6 @@ func (s *Store) boundCookie(r *http.Request, name string, id ID) (held, error) {
 		switch {
 		case err != nil:
 			return held{}, err
-		case h.id == id && (reason == Idle || reason == Expired):
-			return held{}, nil
 		case h.id == id && !h.over: // RevokeOthers may be in progress, so it may not be over
 			return h, nil
 		case reason == "":
@@ -391,7 +393,7 @@ func (s *Store) countProof(ctx context.Context, name string, h held) error {
 		if latest, reason, err = s.read(ctx, name, h.id); err != nil {
 			return err
 		}
-		if reason != "" || latest.key != h.key || latest.proofs != h.proofs {
+		if reason != "" || latest.proofs != h.proofs {
 			return ErrChallenge
 		}
 	}

@@ -169,6 +169,7 @@ func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, err error) 
 		h.at = time.Now()
 		h.content = v.content(p, h.at)
 		h.values = encoded
+		v.considerOffer(&h)
 		if p.save == renew && k.options.Revoked != nil {
 			h.renewal = newMark()
 		}

@@ -190,6 +190,7 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) 
 	now, as := time.Now(), v.fresh()
 	h := held{content: v.content(p, now), at: now, value: as.token}
 	h.verifier, h.values = as.verifier, encoded
+	v.considerOffer(&h)
 	k.sealRecord(v.session.Name(), &h)
 	v.replaced = held{}
 
@@ -295,6 +296,7 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 		ok, err := k.swap(ctx, h.id, latest.record, mark, ttl)
 		return held{}, ok, err
 	}
+	v.considerOffer(&h)
 	if v.adoption.cookieDue && v.signIn == nil && h.owner != "" {
 		if entered, err := k.enterAdopted(ctx, v, latest); err != nil || !entered {
 			return held{}, false, err

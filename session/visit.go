@@ -125,7 +125,7 @@ const maxCookies = 4
 // system. It returns why the cookie leads to none.
 func (v *visit) load(r *http.Request) Reason {
 	reason, err := v.openFirst(r)
-	if err == nil && !v.showing && v.brought != broughtReplaced && v.brought != broughtUnproven && len(v.store.options.Adopt) > 0 {
+	if err == nil && v.brought != broughtReplaced && v.brought != broughtUnproven && len(v.store.options.Adopt) > 0 {
 		reason, err = v.adopt(r, reason)
 	}
 	if err != nil {
@@ -273,7 +273,7 @@ func (v *visit) plan(safe, late bool) (plan, string, error) {
 	if f.brought == broughtLive && !v.proves(v.held) { // the proof has expired since
 		f.brought = broughtUnproven
 	}
-	if f.intent == wantEnd || f.brought != broughtLive {
+	if f.intent == wantEnd || v.brought != broughtLive {
 		base = ""
 	}
 	f.change = changeOf(base, encoded)

@@ -9,24 +9,31 @@
 //
 // # Rules
 //
-//   - A session is bound by the first request after its registration that has a proof. For Options.Grace, requests
-//     without one are accepted as well, because they may have been sent before.
+//   - A response that saves an unbound session offers registration, at most once in five minutes. The browser makes a
+//     key, registers it, and shows it for the first time with one of the next requests. That sets the proof, a second
+//     cookie. The next request, which has the proof, binds the session.
+//   - For Options.Grace after that, requests without a proof are accepted as well, because they may have been sent before.
 //   - Then the session opens only with a proof that is younger than Options.DeviceProof. Without one, a request
 //     reads an empty session, a change is answered with 409 (session.ErrUnproven), and the session's cookie stays
-//     as it is. Such a request can end the session. SignIn begins another one.
+//     as it is. Such a request can end the session. SignIn begins another one. A change also needs a proof that is still
+//     valid when it is saved.
 //   - Renewing a session, signing in to it again, and rotating the secrets keep the binding. A secret can be
 //     dropped once Options.DeviceProof has passed since another became the newest.
-//   - Destroying or revoking a session ends its binding, and the browser notices at the latest when the proof expires.
-//   - While the sessions cannot be reached, the answer is 503. The browser keeps the binding, and shows the
-//     key later.
-//   - If Options.DeviceProof is set to zero, each session that is used is no longer bound.
+//   - A binding ends with its session. The browser is told so when it next shows the key. If sessions are in cookies,
+//     and the visitor has no other session yet, it goes on showing the key, which is of no use.
+//   - While it is not certain whether the session has ended, such as while the sessions cannot be reached, the answer is 503.
+//     The browser keeps the key, and shows it later.
+//   - If Options.DeviceProof is set to zero, each session that is used is no longer bound. All processes need the same
+//     option at the same time: one without it answers 404, after which a browser drops its key.
 //   - A session that another Store has bound is not adopted: see session.Options.Adopt.
+//   - With Options.Revoked, a sign-in to a bound session is answered with 409 if another request has renewed the session.
 //
 // # What a copy can do
 //
 // A copy of both cookies works until the copied proof expires: Options.DeviceProof at most, plus what the clocks of
-// the servers differ by. It cannot be renewed without the key. A copy from before the registration can be used
-// until the session is bound; in a cookie, until it expires. Whoever can run programs on the device can have
+// the servers differ by. It cannot be renewed without the key. Whoever has it can renew or end the session in that time:
+// then the visitor has to sign in again. A copy from before the session was bound can be used
+// until then; in a cookie, until it expires. Whoever can run programs on the device can have
 // it sign challenges.
 //
 // If the sessions are in cookies, a signed challenge can be used again for the same session until it expires:

@@ -107,21 +107,27 @@ func Test_23_with_Revoked_a_session_that_has_ended_ends_the_binding(t *testing.T
 
 // A sign-in that loses a race begins a session of its own, without Options.DeviceProof. Here that would not be bound.
 func Test_23_no_overlap_makes_a_copy_of_a_session_that_is_not_bound(t *testing.T) {
-	for _, owner := range []string{"mallory", "clark"} {
+	for _, who := range []struct{ visitor, thief string }{{"", "mallory"}, {"clark", "clark"}, {"clark", "mallory"}} {
 		with(t, session.Options{Revoked: &backendtest.Memory{}}, func(t *testing.T, p *place) {
 			b := p.bound(t)
-			b.Ask("POST", "/sign-in?owner=clark")
+			if who.visitor != "" {
+				b.Ask("POST", "/sign-in?owner="+who.visitor)
+			}
 			for _, pause := range []time.Duration{0, time.Hour} {
 				thief := b.Copy()
 				status := p.ask(thief, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) error {
 					b.Ask("POST", "/renew")
 					time.Sleep(pause)
-					return p.store.SignIn(r, s, owner)
+					return p.store.SignIn(r, s, who.thief)
 				})
 				_, body := thief.Get("/")
-				require.NotContains(t, body, "Superman", status)
-				require.NotContains(t, body, "clark", status)
-				requirePage(t, b, "Superman/clark/true")
+				if who.visitor == "clark" && who.thief == "mallory" { // a session of his own
+					require.Equal(t, "/mallory/false", body)
+				} else {
+					require.Equal(t, http.StatusConflict, status)
+					require.Equal(t, "//false", body)
+				}
+				requirePage(t, b, "Superman/"+who.visitor+"/true")
 			}
 		})
 	}
@@ -145,6 +151,11 @@ func Test_23_a_proof_counts_when_the_change_is_saved(t *testing.T) {
 			require.Equal(t, http.StatusConflict, status, what)
 			requirePage(t, b, "Superman//true")
 		}
+		status := p.ask(b, func(http.ResponseWriter, *http.Request, *sessions.Session) error {
+			time.Sleep(3 * time.Hour)
+			return nil
+		})
+		require.Equal(t, http.StatusOK, status, "it changes nothing")
 	})
 }
 
@@ -334,6 +345,19 @@ func Test_23_registration_is_offered_once_in_a_response(t *testing.T) {
 	})
 }
 
+func Test_23_a_session_that_only_shows_a_flash_is_not_bound(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		for key, offered := range map[string]bool{"_flash_": false, "authenticity_token": false, "name": true} {
+			p.ask(backendtest.NewBoundBrowser(t, p.app), func(w http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+				s.Values[key] = []byte("x")
+				w.WriteHeader(http.StatusOK)
+				require.Equal(t, offered, w.Header().Get("Secure-Session-Registration") != "", key)
+				return nil
+			})
+		}
+	})
+}
+
 func Test_23_a_session_is_bound_once(t *testing.T) {
 	everywhere(t, func(t *testing.T, p *place) {
 		b := backendtest.NewBoundBrowser(t, p.app)
@@ -442,6 +466,17 @@ func Test_23_an_adopted_session_opens_only_with_a_proof(t *testing.T) {
 		thief.Cookies["_old"] = backendtest.Kept{Value: copied}
 		requireUnproven(t, thief)
 		require.Contains(t, thief.Cookies, "_old")
+
+		r = httptest.NewRequest("GET", "/", nil)
+		s, err = old.Get(r, "_old")
+		require.NoError(t, err)
+		s.Values["name"] = "Batman"
+		w = httptest.NewRecorder()
+		require.NoError(t, s.Save(r, w))
+		thief = b.Copy() // with a cookie that was not adopted yet
+		delete(thief.Cookies, proofOf(b))
+		thief.Cookies["_old"] = backendtest.Kept{Value: w.Result().Cookies()[0].Value}
+		requireUnproven(t, thief)
 
 		b.Cookies["_old"] = backendtest.Kept{Value: copied} // which the other system has set again
 		p.events = nil
