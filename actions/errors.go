@@ -86,8 +86,7 @@ func (e errorPages) render(w http.ResponseWriter, req *http.Request, chosen stri
 	data := e.site.layoutData(w, req, chosen)
 	t := data["t"].(locales.TranslateFunc)
 	problem := newProblem(t, status)
-	unproven := errors.Is(cause, session.ErrUnproven)
-	if unproven {
+	if errors.Is(cause, session.ErrUnproven) {
 		problem.Title = t("errors.unproven.title")
 		problem.Detail = t("errors.unproven.text")
 	}
@@ -96,7 +95,7 @@ func (e errorPages) render(w http.ResponseWriter, req *http.Request, chosen stri
 		w.Header().Set("Content-Type", edge.ProblemType)
 		return json.Marshal(problem)
 	}
-	data["problem"], data["unproven"] = problem, unproven
+	data["problem"] = problem
 	data["details"] = ""
 	if e.app.Env == "development" && status >= http.StatusInternalServerError {
 		data["details"] = fmt.Sprintf("%v\n\n%s", cause, debug.Stack()) // shows where a panic happened

@@ -57,7 +57,7 @@ func (as *ActionSuite) Test_Pages_are_Buffalo_s_byte_for_byte() {
 				for _, wrong := range []map[string]string{{}, {"name": "too <long>"}} {
 					data := render.Data{
 						"session": session, "flash": flash, "hero": hero, "wrong": wrong, "focus": "name",
-						"problem": edge.Problem{Status: 404, Title: "A title", Detail: "& a text"}, "details": "", "unproven": true, "languages": []string{"de", "en-US"},
+						"problem": edge.Problem{Status: 404, Title: "A title", Detail: "& a text"}, "details": "", "languages": []string{"de", "en-US"},
 						"seen": seen, "copied": copied,
 						"t": func(id string, _ ...any) string { return "<" + id + ">" },
 					}

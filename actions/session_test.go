@@ -1,8 +1,14 @@
 package actions
 
 import (
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
+	"time"
+
+	"heroes/config"
+	"heroes/session/backendtest"
 
 	"github.com/gobuffalo/httptest"
 )
@@ -80,4 +86,44 @@ func (as *ActionSuite) Test_Session_whose_cookie_does_not_come_back_is_said_to_b
 	as.HTML("/heroes").Post(hero())
 	as.HTML("/success").Get()
 	as.NotContains(as.HTML("/heroes/new?notice=missing").Get().Body.String(), "There is no hero yet.", "there is one")
+}
+
+// A session that is bound to a device is of no use elsewhere, and can be ended there.
+func (as *ActionSuite) Test_Session_that_is_bound_says_so_to_a_browser_without_the_key() {
+	as.open(func(c *config.Config) { c.Session.DeviceProof, c.Session.Grace = 8*time.Minute, time.Second })
+	b := backendtest.NewBoundBrowser(as.T(), as.handler)
+	post := func(b *backendtest.BoundBrowser, path string, form url.Values) (*http.Response, string) {
+		r := b.Request(http.MethodPost, path)
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form.Encode())), int64(len(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return b.Send(r)
+	}
+	res, _ := post(b, "/heroes", hero())
+	as.Equal(http.StatusSeeOther, res.StatusCode)
+	b.Register(res.Header.Get("Secure-Session-Registration"))
+	for range 3 {
+		_, page := b.Get("/success")
+		as.Contains(page, hero().Get("name"))
+	}
+	as.Contains(as.log.String(), "session=bound")
+	_, page := b.Get("/session")
+	as.Contains(page, "shows it every few minutes")
+	as.Contains(page, "this device: a copy of the cookie works for a few minutes at most")
+
+	time.Sleep(1100 * time.Millisecond)
+	other := b.Copy()
+	delete(other.Cookies, b.Binding.Credentials[0].Name)
+	_, page = other.Get("/session")
+	as.Contains(page, "You have no session.")
+	res, page = post(other, "/heroes", hero())
+	as.Equal(http.StatusConflict, res.StatusCode)
+	as.Empty(res.Header["Set-Cookie"])
+	as.Contains(page, "This session belongs to a device")
+	as.Contains(page, "Forget me</button>")
+	res, _ = post(other, "/session", url.Values{"_method": {"DELETE"}})
+	as.Equal(http.StatusSeeOther, res.StatusCode)
+	res, _ = post(other, "/heroes", hero())
+	as.Equal(http.StatusSeeOther, res.StatusCode)
+	_, page = b.Get("/success")
+	as.Contains(page, hero().Get("name"), "in a cookie, the browser still has its own")
 }
