@@ -1,7 +1,7 @@
 // Sessions that are bound to the device, in a real browser: registered, shown again, and worth nothing to a thief.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { hero, submit } from "./browser.mjs";
 import { proxy, trusting } from "./https.mjs";
 import { emptyFolder, serve } from "./server.mjs";
@@ -10,19 +10,25 @@ const valid = 10; // seconds, the shortest
 const secret = "a-secret-of-the-browser-test-with-more-than-32-bytes";
 const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
-for (const store of ["cookie", "file"]) {
-  let server, https, launch, browser, page;
+// The stores, and how many processes share one. Redis is tried if REDIS_URL names one.
+const stores = { cookie: 2, file: 1, ...(process.env.REDIS_URL && { redis: 2 }) };
+
+const suite = (store, processes) => {
+  let servers, https, launch, browser, page;
   const settings = {
     GO_ENV: "production", ADDR: "127.0.0.1", SESSION_SECRET: secret, LOG_LEVEL: "debug", SESSION_STORE: store,
     SESSION_FILE: join(emptyFolder(), "sessions.db"), SESSION_DEVICE_BOUND: "true", SESSION_DEVICE_PROOF: `${valid}s`,
+    REDIS_URL: process.env.REDIS_URL ?? "redis://127.0.0.1:6379",
   };
+  const url = () => servers[0].url;
+  const log = () => servers.map((server) => server.output()).join("\n");
   before(async () => {
-    server = await serve({ env: settings, cwd: emptyFolder() });
-    https = await proxy(server.url);
+    servers = await Promise.all(Array.from({ length: processes }, () => serve({ env: settings, cwd: emptyFolder() })));
+    https = await proxy(...servers.map((server) => server.url));
     launch = trusting(https);
     await restart();
   });
-  after(() => Promise.all([browser?.close(), https?.stop(), server?.stop()]));
+  after(() => Promise.all([browser?.close(), https?.stop(), ...(servers ?? []).map((server) => server.stop())]));
 
   // restart restarts the browser. It signs six times in nine minutes, and with proofs as short as these it shows its key
   // with each page.
@@ -51,7 +57,7 @@ for (const store of ["cookie", "file"]) {
     await page.reload();
     for (let i = 0; i < 50 && !dbsc("refresh").some((r) => r.status === 200); i++) await sleep(0.1); // it shows its key
     await page.reload();
-    assert.match(server.output(), /"session":"bound"/);
+    assert.match(log(), /"session":"bound"/);
 
     for (let i = 0; i < 2; i++) {
       await sleep(valid + 1);
@@ -79,7 +85,7 @@ for (const store of ["cookie", "file"]) {
     await page.goto(`${https.url}/success`);
     const cookie = (await browser.cookies()).map((c) => `${c.name}=${c.value}`).join("; ");
     assert.match(cookie, /__Host-heroes_session=.*_proof_/s);
-    const steal = (init) => fetch(`${server.url}/success`, { redirect: "manual", headers: { cookie }, ...init });
+    const steal = (init) => fetch(`${url()}/success`, { redirect: "manual", headers: { cookie }, ...init });
     assert.ok((await (await steal()).text()).includes(hero.name), "for a few seconds, it works");
     await sleep(valid + 1);
     for (let i = 0; i < 2; i++) {
@@ -87,7 +93,7 @@ for (const store of ["cookie", "file"]) {
       assert.equal(stolen.status, 303, "there is no hero");
       assert.equal(stolen.headers.get("set-cookie"), null);
       assert.ok(!(await stolen.text()).includes(hero.name));
-      const change = await fetch(`${server.url}/heroes`, {
+      const change = await fetch(`${url()}/heroes`, {
         method: "POST", redirect: "manual", headers: { cookie, "content-type": "application/x-www-form-urlencoded" },
         body: new URLSearchParams(hero),
       });
@@ -114,7 +120,7 @@ for (const store of ["cookie", "file"]) {
       await page.goto(`${https.url}/success`);
     }
     assert.equal(await heading(), hero.name);
-    assert.match(server.output(), /"reason":"server_error"/);
+    assert.match(log(), /"reason":"server_error"/);
   });
 
   test(`${store}: after "Forget me" the next session is bound anew`, async () => {
@@ -132,6 +138,10 @@ for (const store of ["cookie", "file"]) {
       await page.reload();
       assert.equal(await heading(), "Doctor Defer");
     }
-    assert.equal(server.output().match(/"session":"bound"/g).length, 2);
+    assert.equal(log().match(/"session":"bound"/g).length, 2);
   });
-}
+};
+
+describe("sessions that are bound to the device", { concurrency: true }, () => {
+  for (const [store, processes] of Object.entries(stores)) describe(store, { concurrency: false }, () => suite(store, processes));
+});

@@ -15,8 +15,9 @@ function makeCertificate(key, cert) {
     "-keyout", key, "-out", cert, "-subj", "/CN=localhost", ...extensions.flatMap((e) => ["-addext", e])], { stdio: "ignore" });
 }
 
-// proxy serves an application by https. It notes each request, which watch may answer itself by returning true.
-export async function proxy(url) {
+// proxy serves an application by https, with all of its processes in turn. It notes each request, which watch may answer
+// itself by returning true.
+export async function proxy(...urls) {
   const folder = emptyFolder();
   const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
   makeCertificate(key, cert);
@@ -26,7 +27,7 @@ export async function proxy(url) {
     const entry = { method: asked.method, path: asked.url, headers: asked.headers };
     seen.push(entry);
     if (proxy.watch(asked, answer)) return;
-    const onward = request(url + asked.url, { method: asked.method, headers: asked.headers }, (got) => {
+    const onward = request(urls[seen.length % urls.length] + asked.url, { method: asked.method, headers: asked.headers }, (got) => {
       entry.status = got.statusCode;
       entry.answer = got.headers;
       answer.writeHead(got.statusCode, got.rawHeaders);
