@@ -58,8 +58,8 @@ func LogSession(ctx context.Context, l buffalo.Logger, e session.Event) {
 		level, message = slog.LevelInfo, e.Err.Error()
 	case session.Rejected:
 		level, message = slog.LevelInfo, "the cookie of a session was refused"
-	case session.NotProven:
-		level, message = slog.LevelInfo, "a device could not register or show its key"
+	case session.DeviceRefused:
+		level, message = slog.LevelInfo, "a browser could not register or prove its key"
 	}
 	out := l.(logger).slog
 	if !out.Enabled(ctx, level) {

@@ -55,7 +55,7 @@ func New() *Metrics {
 		m.event(session.Rejected, reason)
 	}
 	for _, reason := range devicebound.Reasons {
-		m.event(session.NotProven, reason)
+		m.event(session.DeviceRefused, reason)
 	}
 	return m
 }

@@ -225,7 +225,7 @@ func (v *visit) adoptCookie(r *http.Request, source *Source, c *http.Cookie) (Re
 		v.brought = broughtDead
 		return reason, nil
 	}
-	if v.readProof(r, h); !v.proves(h) {
+	if v.readProof(r, h); !v.deviceAllows(h) {
 		v.brought, v.held = broughtUnproven, h
 		return unproven(r), nil
 	}

@@ -27,7 +27,7 @@ type content struct {
 	lastSignIn               // who signed in
 	other      time.Duration // how long the cookie of another system, from which it was adopted, still counts there
 	renewal    mark          // drawn again by each renewal; only if Options.Revoked can end the cookie
-	device                   // that it is bound to
+	binding                  // to a device
 	values     string        // encoded
 }
 
@@ -66,7 +66,8 @@ func (c content) after(d time.Duration) content {
 	c.lifetime = (c.lifetime - d).Truncate(time.Millisecond)
 	c.grace = max(0, (c.grace - d).Truncate(time.Millisecond))
 	c.other = max(0, (c.other - d).Truncate(time.Millisecond))
-	c.wait = max(0, (c.wait - d).Truncate(time.Millisecond))
+	c.optional = max(0, (c.optional - d).Truncate(time.Millisecond))
+	c.offered = max(0, (c.offered - d).Truncate(time.Millisecond))
 	if c.owner != "" {
 		c.age = (c.age + d + time.Millisecond - 1).Truncate(time.Millisecond)
 	}
@@ -89,8 +90,9 @@ const (
 	fieldKeep
 	fieldSince
 	fieldOther
-	fieldDevice
-	fieldWait
+	fieldKey
+	fieldOptional
+	fieldOffered
 	fieldProofs
 )
 
@@ -128,8 +130,9 @@ func (c content) encode() []byte {
 		b = appendNumber(b, fieldSince, c.since.UnixMilli())
 	}
 	b = appendNumber(b, fieldOther, c.other.Milliseconds())
-	b = appendField(b, fieldDevice, c.key)
-	b = appendNumber(b, fieldWait, c.wait.Milliseconds())
+	b = appendField(b, fieldKey, c.key)
+	b = appendNumber(b, fieldOptional, c.optional.Milliseconds())
+	b = appendNumber(b, fieldOffered, c.offered.Milliseconds())
 	b = appendNumber(b, fieldProofs, int64(c.proofs))
 	return append(append(b, fieldEnd), c.values...)
 }
@@ -199,10 +202,12 @@ func decodeContent(plain string) (c content, err error) {
 			c.since = time.UnixMilli(int64(field.Uvarint()))
 		case fieldOther:
 			c.other = readDuration(&field)
-		case fieldDevice:
+		case fieldKey:
 			c.key = field.Rest
-		case fieldWait:
-			c.wait = readDuration(&field)
+		case fieldOptional:
+			c.optional = readDuration(&field)
+		case fieldOffered:
+			c.offered = readDuration(&field)
 		case fieldProofs:
 			c.proofs = field.Uvarint()
 		}

@@ -14,85 +14,93 @@ import (
 	"heroes/session/internal/values"
 )
 
-// A session is bound to a device as follows. A response that saves an unbound session offers registration.
-// The browser makes a key and registers it with package devicebound. Soon afterwards it shows the key for the
-// first time, and receives a cookie: the proof. The first request with a proof binds the session to its key.
-// A registration alone binds nothing, because the browser may not have received the answer. From then on, the session
-// opens only with a proof that is younger than Options.DeviceProof. When the proof is about to expire, the
-// browser shows the key again.
+// A session is bound to a device as follows. A response that saves an unbound session offers registration. The
+// browser makes a key and registers it with package devicebound. Soon afterwards it proves for the first time that it has
+// the key, and receives a cookie: the proof. The first request with a proof binds the session to the key. A
+// registration alone binds nothing, because the browser may not have received the answer. From then on, the session
+// opens only with a proof that is younger than Options.DeviceProof. The browser refreshes the proof before it expires.
 
-// DevicePath is the path below which package devicebound serves browsers.
+// DevicePath is the path below which package devicebound answers browsers.
 const DevicePath = "/dbsc/"
 
-// challengeTime is how long a challenge can be answered. One that comes with a proof can be answered for this long
-// after the proof has expired. For this long after it was offered registration, a session is not offered it again.
-const challengeTime = 5 * time.Minute
+const (
+	// challengeTime is how long an offer to register can be answered, and how long a challenge can be answered after the
+	// proof that it came with has expired.
+	challengeTime = 5 * time.Minute
 
-// firstShow is how long the cookie of a registration lasts at most. Then the browser shows its key.
-const firstShow = 30 * time.Second
+	// offerInterval is the shortest time between two offers to register for the same session.
+	offerInterval = challengeTime
 
-// ErrUnproven reports that the session is bound to a device, and that the request does not prove that it comes
-// from there. Nothing was saved, and the session's cookie was left alone. The answer is 409. The browser can
-// repeat the request after it has shown the key. SignIn begins another session, and Destroy ends this one.
+	// firstProof is the longest life of the placeholder cookie that a registration sets. The browser proves that it has the
+	// key before the cookie expires, or with the next request.
+	firstProof = 30 * time.Second
+)
+
+// ErrUnproven reports that the session is bound to a device, and that the request has no valid proof. Nothing was saved, and
+// the session's cookie was left alone. The answer is 409. The request can be repeated after the browser has
+// refreshed the proof. SignIn begins a new session. Destroy ends this one.
 var ErrUnproven = errors.New("session: the request does not prove that it comes from the device that the session is bound to, so nothing was saved: repeat the request, or sign in again")
 
 // ErrChallenge reports that a challenge was not made for this session, is too old, or was answered before.
 var ErrChallenge = errors.New("session: the challenge is not valid any more: answer a new one")
 
-// A device is what a session knows of the device that it is bound to.
-type device struct {
-	key    string        // public; "" if the session is not bound
-	wait   time.Duration // bound: until requests need a proof; unbound: until registration can be offered again
-	proofs uint64        // how often the browser has shown the key since it was registered; on a server only
+// A binding is what a session knows of the device that it is bound to.
+type binding struct {
+	key      string        // public; "" if the session is not bound
+	optional time.Duration // how much longer a bound session opens without a proof
+	offered  time.Duration // until registration can be offered again
+	proofs   uint64        // how often a proof was made for the session; on a server only
 
 	offer bool // this write offers registration; not sealed
 }
 
-// withDevice returns c bound to the key that the request has shown, if it was not bound before.
-func (v *visit) withDevice(c content) content {
+// withBinding returns c bound to the key that the request proves, if c was not bound before. If sessions are not to be
+// bound, it returns c without a binding.
+func (v *visit) withBinding(c content) content {
 	switch o := v.store.options; {
 	case o.DeviceProof == 0:
-		c.device = device{}
+		c.binding = binding{}
 	case c.key == "" && v.proof.id == c.id:
-		c.key, c.wait = v.proof.key, o.Grace
+		c.key, c.optional = v.proof.key, o.Grace
 	}
 	return c
 }
 
-// considerOffer decides whether saving h offers registration. It does not if h is only to show a flash.
-func (v *visit) considerOffer(h *held) {
+// offerIfDue decides whether saving h offers registration. It does not if nobody is signed in and every value can wait.
+func (v *visit) offerIfDue(h *held) {
 	lasting := h.owner != "" || changeOf("", h.values) == changed
-	if v.store.options.DeviceProof > 0 && h.key == "" && h.wait <= 0 && lasting && v.session.Options.Domain == "" {
-		h.wait, h.offer = challengeTime, true
+	if v.store.options.DeviceProof > 0 && h.key == "" && h.offered <= 0 && lasting && v.session.Options.Domain == "" {
+		h.offered, h.offer = offerInterval, true
 	}
 }
 
-// rebinds reports whether the session needs to be saved because it is not bound as it should be.
-func (v *visit) rebinds() bool {
+// bindingDue reports whether the binding must change, so that the session has to be saved.
+func (v *visit) bindingDue() bool {
 	if v.store.options.DeviceProof == 0 {
 		return v.held.key != ""
 	}
 	return v.held.key == "" && v.proof.id == v.held.id
 }
 
-// proves reports whether the request may use the session now, as far as the device is concerned.
-func (v *visit) proves(h held) bool {
-	if v.store.options.DeviceProof == 0 || h.key == "" {
+// deviceAllows reports whether the request can use h now: because h is not bound, does not need a proof yet, or the request has
+// a valid one.
+func (v *visit) deviceAllows(h held) bool {
+	if v.store.options.DeviceProof == 0 || h.key == "" || h.after(time.Since(h.at)).optional > 0 {
 		return true
 	}
 	p := v.proof
-	return p.id == h.id && p.key == h.key && time.Now().Before(p.until) || h.after(time.Since(h.at)).wait > 0
+	return p.id == h.id && p.key == h.key && time.Now().Before(p.until)
 }
 
-// A proof says that the request comes from the device with that key, and that the browser has registered the key for the
-// session with that ID. It is zero if there is none.
+// A proof says that the browser has the key, and has registered it for the session with that ID. It is zero if there is
+// none.
 type proof struct {
 	id    ID
 	key   string
 	until time.Time
 }
 
-// readProof notes what the request proves about h. If h is not bound, any key that was registered for it counts.
+// readProof sets v.proof from the request's cookies. If h is not bound, it accepts any key that was registered for h.
 func (v *visit) readProof(r *http.Request, h held) {
 	s, name := v.store, v.session.Name()
 	if s.options.DeviceProof == 0 {
@@ -111,13 +119,17 @@ func (v *visit) readProof(r *http.Request, h held) {
 	}
 }
 
-// unproven returns why a request without a proof was refused: what the browser says (Secure-Session-Skipped in
-// the draft of DBSC) or, if it says nothing, Unproven.
+// unproven returns why a request without a proof was rejected: what the browser says (the header Secure-Session-Skipped of
+// DBSC) or, if it says nothing, Unproven. Anyone can send that header, so it is only for logs.
 func unproven(r *http.Request) Reason {
 	said, _, _ := strings.Cut(r.Header.Get("Secure-Session-Skipped"), ";")
-	switch reason := Reason(said); reason {
-	case SkippedQuota, SkippedUnreachable, SkippedError:
-		return reason
+	switch said {
+	case "quota_exceeded":
+		return SkippedQuota
+	case "unreachable":
+		return SkippedUnreachable
+	case "server_error":
+		return SkippedError
 	}
 	return Unproven
 }
@@ -140,9 +152,9 @@ func (v *visit) removeProof(header http.Header) {
 	}
 }
 
-// proofName returns the name of the cookie with the proof of a key, or for no key what all such names begin with. Its
-// prefix keeps other hosts from setting it. It contains a part of the ID and of the key's hash: a browser may have
-// registered several keys, also for earlier sessions, and none of them must replace another's proof.
+// proofName returns the name of the proof's cookie or, without a key, what all such names begin with. __Host- keeps other
+// hosts from setting it. The name contains parts of the ID and of the key's hash, so that the proofs of other keys and
+// of earlier sessions, which the browser may still have, do not replace it.
 func proofName(name string, id ID, key string) string {
 	name = strings.TrimPrefix(strings.TrimPrefix(name, "__Host-"), "__Secure-")
 	name = "__Host-" + name + "_proof_" + id.String()[:8] + "_"
@@ -153,8 +165,8 @@ func proofName(name string, id ID, key string) string {
 	return name + hex.EncodeToString(hash[:4])
 }
 
-// proofCookie returns the cookie with a proof. If the visitor comes by a link from another site, the browser
-// accepts it only with SameSite=None, and asks for it without the session's cookie. Alone it is of no use.
+// proofCookie returns the cookie with a proof. After a link from another site, the browser refreshes the proof without
+// the session's cookie, and keeps the new proof only with SameSite=None. Alone, a proof opens nothing.
 func proofCookie(name string, id ID, key, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name:     proofName(name, id, key),
@@ -167,13 +179,13 @@ func proofCookie(name string, id ID, key, value string, maxAge int) *http.Cookie
 	}
 }
 
-// sealTimed seals a text for the session with that ID, with the time.
+// sealTimed seals a text for the session with that ID, together with the current time.
 func (s *Store) sealTimed(kind byte, name string, id ID, text string) string {
 	plain := append(binary.AppendUvarint(nil, uint64(time.Now().UnixMilli())), text...)
 	return encodeText(s.keys.seal(plain, purpose(kind, name, id[:])))
 }
 
-// openTimed returns what sealTimed has sealed, and how long ago: forever if it does not open.
+// openTimed returns the text that sealTimed has sealed, and its age. If the value does not open, its age is forever.
 func (s *Store) openTimed(kind byte, name string, id ID, value string) (text string, age time.Duration) {
 	box, err := decodeText(value)
 	if err != nil {
@@ -188,8 +200,8 @@ func (s *Store) openTimed(kind byte, name string, id ID, value string) (text str
 	return r.Rest, time.Since(at)
 }
 
-// DeviceBound reports whether Options.DeviceProof is set.
-func (s *Store) DeviceBound() bool { return s.options.DeviceProof > 0 }
+// BindsDevices reports whether Options.DeviceProof is set. It is for the middleware of a framework.
+func (s *Store) BindsDevices() bool { return s.options.DeviceProof > 0 }
 
 // A Binding is what ties a session to a device. It is for package devicebound; applications do not need it.
 type Binding struct {
@@ -197,13 +209,13 @@ type Binding struct {
 	store *Store
 	name  string
 	held  held   // the session; zero if there is none
-	key   string // "" if it is not bound, and no key was registered for it
+	key   string // "" if the session is not bound, and the request names no key
 	live  bool   // the request's cookie opens the session
 }
 
-// Binding returns the binding of the session with a cookie of that name: that of the request, or the one that an
-// Identifier names. The error is ErrUnavailable, also if it is not certain whether the session has ended: a
-// browser that is told so drops its key for good.
+// Binding returns the binding of a session with a cookie of that name: of the session with that Identifier or, if the
+// identifier is "", of the request's. The error is ErrUnavailable if it is uncertain whether the session has ended:
+// a browser that is told that it has ended drops its key for good.
 func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, error) {
 	b := &Binding{ctx: r.Context(), store: s, name: name}
 	if identifier != "" {
@@ -211,7 +223,7 @@ func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, err
 		if key == "" {
 			return b, nil
 		}
-		h, err := s.boundSession(r, name, id)
+		h, err := s.identified(r, name, id)
 		if err != nil {
 			b.emit(Event{Kind: Unreachable, Err: err})
 		} else if h.id == id && (h.key == "" || h.key == key) {
@@ -222,7 +234,7 @@ func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, err
 	x := Of(r)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.showing = true
+	x.registering = true
 	v, err := x.visit(s, r, name)
 	if err == nil {
 		b.held, b.key, b.live, err = v.held, v.held.key, v.brought == broughtLive, v.err
@@ -230,10 +242,10 @@ func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, err
 	return b, err
 }
 
-// boundSession returns the session with that ID, or the zero held if it has ended.
-func (s *Store) boundSession(r *http.Request, name string, id ID) (held, error) {
+// identified returns the session with that ID, or the zero held if it has ended. The error is ErrUnavailable.
+func (s *Store) identified(r *http.Request, name string, id ID) (held, error) {
 	if s.options.Backend == nil {
-		return s.boundCookie(r, name, id)
+		return s.identifiedCookie(r, name, id)
 	}
 	h, reason, err := s.read(r.Context(), name, id)
 	switch {
@@ -247,10 +259,10 @@ func (s *Store) boundSession(r *http.Request, name string, id ID) (held, error) 
 	return h, nil
 }
 
-// boundCookie returns the session with that ID if one of the request's cookies contains it. A browser sends none if it
-// shows its key because of a link on another site, or after the visitor has signed out. Then the session
-// counts as existing. If the browser has another session instead, it has ended.
-func (s *Store) boundCookie(r *http.Request, name string, id ID) (held, error) {
+// identifiedCookie does the same for a session in a cookie. If the request has no such cookie, the session counts as existing:
+// a browser sends none if it refreshes the proof after a link from another site. If the request has another session
+// instead, the session counts as ended. If no cookie opens, nobody knows.
+func (s *Store) identifiedCookie(r *http.Request, name string, id ID) (held, error) {
 	if s.options.Revoked != nil {
 		if t, _, record, err := s.loadStamp(r.Context(), id); err != nil || record != nil && t.mark == ended {
 			return held{}, err
@@ -286,13 +298,13 @@ func (b *Binding) ID() string {
 	return b.held.id.String()
 }
 
-// Key returns the key that the session is bound to, as it was passed to Prove, or that is registered for it. It
+// Key returns the key that the session is bound to or, if it is not bound yet, the one that the identifier names. It
 // returns "" if there is none.
 func (b *Binding) Key() string { return b.key }
 
-// Identifier returns the name under which a browser knows the session and the key that it has registered for it. It
-// opens nothing. It is not sealed, so that it outlives every secret: whoever makes one with a key of his own
-// receives a proof for that key, with which a session that is bound to another does not open.
+// Identifier returns the name by which a browser knows the session and its key. It is not a secret, and not sealed, so that
+// it outlives every secret. Anyone can make one with their own key, but the proof for that key does not open a session
+// that is bound to another.
 func (b *Binding) Identifier(key string) string {
 	return b.held.id.String() + "." + encodeText([]byte(key))
 }
@@ -311,9 +323,8 @@ func parseIdentifier(text string) (id ID, key string) {
 	return id, string(decoded)
 }
 
-// Challenge returns a challenge that a browser can answer once, within Options.DeviceProof and five minutes, to show the
-// key again. For sessions in cookies it can do so more than once. Called after Prove, it returns the one to answer
-// when that proof expires.
+// Challenge returns a challenge for the browser to sign. It is valid for Options.DeviceProof and five minutes. On a server it
+// can be answered once; in cookies, repeatedly. After Prove, Challenge returns the one for the next refresh.
 func (b *Binding) Challenge() string {
 	return b.store.sealTimed(kindChallenge, b.name, b.held.id, string(binary.AppendUvarint(nil, b.held.proofs)))
 }
@@ -321,18 +332,18 @@ func (b *Binding) Challenge() string {
 // Cookie returns the cookie with the proof of that key, without its value.
 func (b *Binding) Cookie(key string) *http.Cookie { return proofCookie(b.name, b.held.id, key, "", 0) }
 
-// Register notes that the browser has made that key, and signed with it the challenge with which registration was
-// offered. The browser shows the key soon afterwards. The error is ErrChallenge.
+// Register sets a placeholder for the proof, so that the browser soon proves that it has the key. The caller has verified
+// that the challenge, with which registration was offered, was signed with the key. The error is ErrChallenge.
 func (b *Binding) Register(header http.Header, challenge, key string) error {
 	_, age := b.store.openTimed(kindOffer, b.name, b.held.id, challenge)
 	if age >= challengeTime || !b.live {
 		return ErrChallenge
 	}
-	b.setProof(header, key, "registered", firstShow)
+	b.setProof(header, key, "registered", firstProof)
 	return nil
 }
 
-// Prove sets the cookie with the proof, after the browser has signed a Challenge with the Key. The errors are
+// Prove sets the cookie with the proof. The caller has verified that the challenge was signed with the Key. The errors are
 // ErrChallenge, ErrUnavailable and ErrContended.
 func (b *Binding) Prove(header http.Header, challenge string) error {
 	s := b.store
@@ -352,23 +363,24 @@ func (b *Binding) Prove(header http.Header, challenge string) error {
 	return nil
 }
 
-// setProof sets the cookie of a key. What the browser sends at the last moment still arrives in time.
+// setProof sets the cookie of a key. It expires up to ten seconds before the proof, so that a request that is sent at the
+// last moment arrives in time.
 func (b *Binding) setProof(header http.Header, key, value string, lasts time.Duration) {
 	lasts = min(lasts, b.store.options.DeviceProof)
 	lasts -= min(lasts/16, 10*time.Second)
 	header.Add("Set-Cookie", proofCookie(b.name, b.held.id, key, value, max(1, int(lasts/time.Second))).String())
 }
 
-// Refuse reports why the browser was refused.
-func (b *Binding) Refuse(reason Reason) { b.emit(Event{Kind: NotProven, Reason: reason}) }
+// ReportRefusal emits the event DeviceRefused.
+func (b *Binding) ReportRefusal(reason Reason) { b.emit(Event{Kind: DeviceRefused, Reason: reason}) }
 
 func (b *Binding) emit(e Event) {
 	e.Name, e.ID = b.name, b.ID()
 	b.store.options.OnEvent(b.ctx, e)
 }
 
-// countProof notes in the session's record that the browser has shown the key, so that the challenge cannot be
-// answered again. The error is ErrChallenge if another request came first.
+// countProof notes in the session's record that a proof was made, so that the challenge cannot be answered again. That
+// counts as a use of the session. The error is ErrChallenge if another request came first.
 func (s *Store) countProof(ctx context.Context, name string, h held) error {
 	latest := h
 	for range maxTries {

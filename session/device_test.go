@@ -12,7 +12,7 @@ func Test_23_a_proof_is_for_one_session_and_one_key_and_for_a_time(t *testing.T)
 	bound := held{at: time.Now()}
 	bound.id, bound.key = ID{1}, "key"
 	inGrace := bound
-	inGrace.wait = time.Second
+	inGrace.optional = time.Second
 	for what, c := range map[string]struct {
 		proof proof
 		held  held
@@ -26,8 +26,8 @@ func Test_23_a_proof_is_for_one_session_and_one_key_and_for_a_time(t *testing.T)
 		"none, but in the grace": {proof{}, inGrace, true},
 	} {
 		v := visit{store: newStore(t, Options{DeviceProof: time.Minute}), proof: c.proof}
-		require.Equal(t, c.want, v.proves(c.held), what)
+		require.Equal(t, c.want, v.deviceAllows(c.held), what)
 		v.store = newStore(t, Options{})
-		require.True(t, v.proves(c.held), what)
+		require.True(t, v.deviceAllows(c.held), what)
 	}
 }

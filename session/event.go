@@ -12,16 +12,16 @@ const (
 	Created   EventKind = "created"   // a session began
 	Adopted   EventKind = "adopted"   // it was adopted from another system; see Options.Adopt
 	Bound     EventKind = "bound"     // it was bound to a device; see Options.DeviceProof
-	Proven    EventKind = "proven"    // the device has shown its key again
+	Proven    EventKind = "proven"    // its browser has proved that it has the key
 	SignedIn  EventKind = "signed_in" // its owner signed in, and it has a new token
 	Renewed   EventKind = "renewed"   // it has a new token
 	Destroyed EventKind = "destroyed" // it was ended, or emptied
 	Rejected  EventKind = "rejected"  // a cookie did not open a session; see Reason
 	Conflict  EventKind = "conflict"  // a change was refused with 409; see Err
 
-	// NotProven means that a device could not register or show its key; see Reason. Package devicebound lists
-	// the reasons.
-	NotProven EventKind = "not_proven"
+	// DeviceRefused means that the registration of a key, or the refresh of a proof, was refused; see Reason. Package
+	// devicebound lists the reasons.
+	DeviceRefused EventKind = "device_refused"
 
 	// Lost means that a change could not be saved; see Err. It is a fault of the program or of
 	// the server that keeps the sessions.
@@ -35,8 +35,8 @@ const (
 	Unreachable EventKind = "unreachable"
 )
 
-// A Reason says why a cookie was rejected. It is for logs and metrics: apart from Replaced,
-// visitors cannot tell the reasons apart.
+// A Reason says why a cookie was rejected, or a device refused. It is for logs and metrics: visitors can tell apart
+// only Replaced, the reasons of a bound session, and the rest.
 type Reason string
 
 const (
@@ -44,12 +44,12 @@ const (
 	Idle     Reason = "idle"     // unused for longer than Options.IdleTimeout
 	Expired  Reason = "expired"  // older than Options.Lifetime
 	Replaced Reason = "replaced" // its token was replaced, or its session ended, within Options.Grace
-	Unproven Reason = "unproven" // its session is bound to a device, and the request has no proof
+	Unproven Reason = "unproven" // its session is bound to a device, and the request has no valid proof
 
-	// The same, and the browser says why it has not shown its key.
-	SkippedQuota       Reason = "quota_exceeded" // it would have to do so too often
-	SkippedUnreachable Reason = "unreachable"    // it received no answer
-	SkippedError       Reason = "server_error"   // the answer was an error
+	// The same, and the browser says why it has not refreshed the proof.
+	SkippedQuota       Reason = "skipped_quota"       // it has signed too often
+	SkippedUnreachable Reason = "skipped_unreachable" // it received no answer
+	SkippedError       Reason = "skipped_error"       // the answer was an error
 )
 
 // An Event reports what happened to a session, for logs and metrics (OWASP ASVS 5.0,
@@ -58,7 +58,7 @@ type Event struct {
 	Kind   EventKind
 	Name   string // the cookie's name
 	ID     string // the session's ID, as in Info; "" if it is not known
-	Reason Reason // of Rejected and NotProven
+	Reason Reason // of Rejected and DeviceRefused
 	Err    error  // of Conflict, Lost, NotAdopted and Unreachable
 }
 

@@ -153,7 +153,7 @@ func (s *Store) stillOpen(ctx context.Context, name string, own visit) error {
 	} else {
 		var h held
 		h, _, err = s.read(ctx, name, own.held.id)
-		there = h.verifier == own.held.verifier && own.proves(h)
+		there = h.verifier == own.held.verifier && own.deviceAllows(h)
 	}
 	if err == nil && !there {
 		err = ErrConflict
@@ -350,7 +350,7 @@ func (k onServer) restore(ctx context.Context, v *visit, h held) {
 	next, ttl := k.endMark(name, h)
 	if !ends {
 		before.content = before.after(time.Since(before.at))
-		before.device = latest.device
+		before.binding = latest.binding
 		k.sealRecord(name, &before) // the old bytes would make their lifetime begin again
 		next, ttl = before.record, before.ttl()
 	}

@@ -45,7 +45,7 @@ func (v *visit) content(p plan, now time.Time) content {
 }
 
 // updated returns c with what the request changes in it besides the values.
-func (v *visit) updated(c content) content { return v.withDevice(v.withSignIn(c)) }
+func (v *visit) updated(c content) content { return v.withBinding(v.withSignIn(c)) }
 
 // touched returns the content as it is after a use at that time.
 func (h held) touched(o Options, now time.Time) content {
@@ -120,7 +120,7 @@ func (c content) began(now time.Time) time.Duration {
 // growth is how many characters the time of the last use can add to a cookie.
 const growth = 6
 
-// bindingGrowth is how many characters a device can add to it.
+// bindingGrowth is how many characters a binding can add to it.
 const bindingGrowth = 60
 
 // attributes is more than a cookie's attributes need besides its name, path and domain.
@@ -169,7 +169,7 @@ func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, err error) 
 		h.at = time.Now()
 		h.content = v.content(p, h.at)
 		h.values = encoded
-		v.considerOffer(&h)
+		v.offerIfDue(&h)
 		if p.save == renew && k.options.Revoked != nil {
 			h.renewal = newMark()
 		}

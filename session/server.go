@@ -190,7 +190,7 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) 
 	now, as := time.Now(), v.fresh()
 	h := held{content: v.content(p, now), at: now, value: as.token}
 	h.verifier, h.values = as.verifier, encoded
-	v.considerOffer(&h)
+	v.offerIfDue(&h)
 	k.sealRecord(v.session.Name(), &h)
 	v.replaced = held{}
 
@@ -261,7 +261,7 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded s
 		if reason != "" || !same && !v.continues(latest) {
 			return held{}, cmp.Or(lost, ErrConflict)
 		}
-		if !v.proves(latest) { // it was bound while this request was in progress
+		if !v.deviceAllows(latest) { // it was bound while this request was in progress
 			return held{}, cmp.Or(lost, ErrUnproven)
 		}
 		h, ok, err := k.try(ctx, v, latest, as, encoded)
@@ -296,7 +296,7 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 		ok, err := k.swap(ctx, h.id, latest.record, mark, ttl)
 		return held{}, ok, err
 	}
-	v.considerOffer(&h)
+	v.offerIfDue(&h)
 	if v.adoption.cookieDue && v.signIn == nil && h.owner != "" {
 		if entered, err := k.enterAdopted(ctx, v, latest); err != nil || !entered {
 			return held{}, false, err

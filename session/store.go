@@ -46,7 +46,7 @@ type Options struct {
 	// Until then, a request with that token reads an empty session and cannot store anything, so
 	// that overlapping requests of one browser do not start a second session. Grace should be
 	// longer than a response takes to arrive. Default: 10 seconds. It has no effect
-	// for sessions in cookies without Revoked.
+	// for sessions in cookies without Revoked and DeviceProof.
 	Grace time.Duration
 
 	// Revoked remembers which sessions in cookies have ended, so that Renew, Destroy, Revoke, RevokeOwner
@@ -67,13 +67,15 @@ type Options struct {
 
 	// Adopt lists other systems whose sessions this Store adopts, the preferred one first, so that a
 	// move to this package signs nobody out. See Source, and what the documentation of the package says
-	// about copies of the other cookies. Default: none.
+	// about copies of the other cookies. A session that another Store has bound to a device is not adopted.
+	// Default: none.
 	Adopt []Source
 
-	// DeviceProof binds sessions to the device of the browser, if it can do that (DBSC, Device Bound Session
-	// Credentials), and is how long a proof of it is valid: eight minutes, for example. Browsers renew it by
-	// themselves; less than five minutes is too often for them. A copied cookie works at most that long. Package
-	// devicebound serves the browsers. It needs https, and no Domain. Default: sessions are not bound.
+	// DeviceProof is how long a proof of the device is valid, such as eight minutes. If it is set, sessions are bound to the
+	// device of a browser that supports DBSC (Device Bound Session Credentials). A copy of the cookies that was made
+	// after that works for DeviceProof at most. Browsers refresh the proof by themselves, but not often enough for
+	// less than five minutes. Package devicebound answers them. DeviceProof needs https, the Path "/" and no
+	// Domain: also a Domain in a session's own Options keeps it from being bound. Default: sessions are not bound.
 	DeviceProof time.Duration
 
 	// Path and Domain are the cookie's. Default: "/", and no Domain, so that only the host that
@@ -228,11 +230,11 @@ func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error)
 	if x.begun {
 		return nil, ErrTooLate
 	}
-	v = &visit{store: s, showing: x.showing}
+	v = &visit{store: s, registering: x.registering}
 	v.use(sessions.NewSession(s, name))
 	v.session.IsNew = true
 	x.visits = append(x.visits, v)
-	if reason := v.load(r); reason != "" && !(v.showing && v.brought == broughtUnproven) {
+	if reason := v.load(r); reason != "" && !(v.registering && v.brought == broughtUnproven) {
 		v.emit(r.Context(), Event{Kind: Rejected, Reason: reason})
 	}
 	return v, nil
@@ -243,7 +245,7 @@ func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error)
 // does both, and replaces the cookie that an earlier Save set. A session made by hand, with
 // gorilla's NewSession, takes the place of the request's session.
 //
-// The errors are *TypeError, *TooLargeError, ErrUnavailable, ErrConflict, ErrContended and
+// The errors are *TypeError, *TooLargeError, ErrUnavailable, ErrConflict, ErrContended, ErrUnproven and
 // ErrTooLate. Save also fails if a value's MarshalBinary does, or if browsers would not keep the
 // cookie.
 func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
@@ -359,7 +361,7 @@ type Info struct {
 	Owner         string        // who is signed in; "" for nobody
 	Authenticated time.Time     // when the owner signed in; zero for nobody
 	Note          string        // what the application noted at the sign-in
-	Bound         bool          // to a device; see Options.DeviceProof
+	Bound         bool          // to a device; see Options.DeviceProof. A request without a proof has no session
 }
 
 // Info describes the session as it was loaded or last saved.
@@ -386,6 +388,6 @@ func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
 	info.Created, info.LastUse = h.created, h.used
 	info.IdleLeft, info.LifetimeLeft = now.left(), now.lifetime
 	info.Owner, info.Authenticated, info.Note = h.owner, h.when, h.note
-	info.Bound = s.options.DeviceProof > 0 && (h.key != "" || v.rebinds())
+	info.Bound = s.options.DeviceProof > 0 && (h.key != "" || v.bindingDue())
 	return info
 }

@@ -31,7 +31,7 @@ type visit struct {
 	replaced       held           // what this request has replaced on a server
 	adoption       adoption
 	proof          proof  // that the request comes from a device
-	showing        bool   // the browser has sent the request to show its key: it changes nothing else
+	registering    bool   // the browser has sent the request to register a key: it changes nothing else
 	settled        bool   // it was committed
 	cookie         string // the Set-Cookie line in the response, or ""
 	err            error  // why the session could not be loaded
@@ -172,7 +172,7 @@ func (v *visit) open(r *http.Request, c *http.Cookie) (Reason, error) {
 	if err != nil || reason != "" {
 		return reason, err
 	}
-	if v.readProof(r, h); !v.proves(h) {
+	if v.readProof(r, h); !v.deviceAllows(h) {
 		v.brought, v.held = broughtUnproven, h
 		return unproven(r), nil
 	}
@@ -270,7 +270,7 @@ func (v *visit) plan(safe, late bool) (plan, string, error) {
 	if v.gone() {
 		f.intent = wantEnd
 	}
-	if f.brought == broughtLive && !v.proves(v.held) { // the proof has expired since
+	if f.brought == broughtLive && !v.deviceAllows(v.held) { // the proof has expired since
 		f.brought = broughtUnproven
 	}
 	if f.intent == wantEnd || v.brought != broughtLive {
@@ -290,7 +290,7 @@ const touchEvery = time.Hour
 // needs returns what the session needs although nothing in it changed. A late response stores nothing.
 func (v *visit) needs(late bool) step {
 	switch {
-	case late, v.showing:
+	case late, v.registering:
 		return none
 	case v.adopting():
 		return write
@@ -307,7 +307,7 @@ func (v *visit) needs(late bool) step {
 func (v *visit) due() bool {
 	timeout := v.store.options.idle()
 	halfGone := v.held.idle <= timeout/2 // also if the timeout was set to never
-	return v.brought == broughtLive && (v.held.secret > 0 || v.held.longer || halfGone || v.rebinds() || v.held.unused >= touchEvery)
+	return v.brought == broughtLive && (v.held.secret > 0 || v.held.longer || halfGone || v.bindingDue() || v.held.unused >= touchEvery)
 }
 
 // check reports why the session cannot be saved, as far as that shows without I/O.

@@ -40,12 +40,12 @@ func init() { session.Register("uuid", uuid.UUID{}) }
 //   - Pages read the session as session["name"] or session.Get("name"). A page or a redirect
 //     leaves after the session is saved. If that fails, the error reaches the middleware around
 //     the handler, so that a transaction rolls back, and app.ErrorHandlers answers: 503 while the
-//     sessions cannot be reached, 409 if another request renewed or ended the session, or if too
-//     many requests change it at once. A flash is kept even if the response is neither rendered
+//     sessions cannot be reached, 409 if another request renewed or ended the session, if too
+//     many requests change it at once, or if a bound session has no valid proof. A flash is kept even if the response is neither rendered
 //     nor redirected.
 //   - From the first request on, expired records are deleted every five minutes.
-//   - With Options.DeviceProof, browsers can show their key below session.DevicePath. Middleware does not see
-//     these requests.
+//   - With Options.DeviceProof, browsers that support DBSC are answered below session.DevicePath. Middleware does
+//     not see these requests. For files below /assets, browsers do not refresh the proof first.
 //   - Buffalo's RequestLogger gives every visitor a session. One that stores nothing takes its
 //     place: RequestLogger. A request logger of the application's own stays.
 func Install(app *buffalo.App, store *session.Store, onError func(http.ResponseWriter, *http.Request, error)) {
@@ -58,7 +58,7 @@ func Install(app *buffalo.App, store *session.Store, onError func(http.ResponseW
 
 	i := &installation{app: app, store: store, onError: onError}
 	router := app.Muxer()
-	if store.DeviceBound() {
+	if store.BindsDevices() {
 		router.PathPrefix(session.DevicePath).Handler(devicebound.Handler(store, "/assets"))
 	}
 	router.Use(i.handler)

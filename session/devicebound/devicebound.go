@@ -1,43 +1,49 @@
-// Package devicebound lets browsers show that a session's cookie has not left its device (Device Bound Session
-// Credentials, DBSC, a draft of the W3C). It is for a session.Store with Options.DeviceProof:
+// Package devicebound binds sessions to the browser's device with Device Bound Session Credentials (DBSC), a draft of the
+// W3C. It is for a session.Store with Options.DeviceProof:
 //
 //	mux.Handle(session.DevicePath, devicebound.Handler(store, "/assets"))
 //
-// The browser makes a key that cannot leave the device, registers it, and signs a challenge with it every few
-// minutes. For that it sends requests of its own, which Handler answers: pages need no script. A browser that
-// cannot do that, or is not connected by https, never registers a key and notices nothing.
+// The browser makes a key that cannot leave the device, registers it, and proves every few minutes that it still has
+// the key. It sends these requests by itself, and Handler answers them. Pages need no script. A browser without
+// DBSC, or without https, never registers a key and is not affected.
 //
 // # Rules
 //
-//   - A response that saves an unbound session offers registration, at most once in five minutes. The browser makes a
-//     key, registers it, and shows it for the first time with one of the next requests. That sets the proof, a second
-//     cookie. The next request, which has the proof, binds the session.
-//   - For Options.Grace after that, requests without a proof are accepted as well, because they may have been sent before.
+//   - A response that saves an unbound session offers registration, at most once in five minutes. It does not if nobody is
+//     signed in and the session contains only a flash, a CSRF token, or other values that can wait.
+//   - The browser makes a key and registers it. With one of its next requests it proves for the first time that it has the
+//     key. The response to that sets a second cookie, the proof. The first request with a proof binds the session.
+//   - For Options.Grace after the binding, requests without a proof are also accepted, because they may have been sent
+//     before it.
 //   - Then the session opens only with a proof that is younger than Options.DeviceProof. Without one, a request
-//     reads an empty session, a change is answered with 409 (session.ErrUnproven), and the session's cookie stays
-//     as it is. Such a request can end the session. SignIn begins another one. A change also needs a proof that is still
-//     valid when it is saved.
-//   - Renewing a session, signing in to it again, and rotating the secrets keep the binding. A secret can be
-//     dropped once Options.DeviceProof has passed since another became the newest.
-//   - A binding ends with its session. The browser is told so when it next shows the key. If sessions are in cookies,
-//     and the visitor has no other session yet, it goes on showing the key, which is of no use.
-//   - While it is not certain whether the session has ended, such as while the sessions cannot be reached, the answer is 503.
-//     The browser keeps the key, and shows it later.
-//   - If Options.DeviceProof is set to zero, each session that is used is no longer bound. All processes need the same
-//     option at the same time: one without it answers 404, after which a browser drops its key.
-//   - A session that another Store has bound is not adopted: see session.Options.Adopt.
-//   - With Options.Revoked, a sign-in to a bound session is answered with 409 if another request has renewed the session.
+//     reads an empty session. A change is answered with 409 (session.ErrUnproven), also if the proof expires before
+//     the change is saved. The session's cookie stays as it is. Any request with the session's cookie can end the
+//     session. SignIn begins a new session; the bound one stays until it expires or is revoked.
+//   - Renewing a session, signing in to it again, and rotating the secrets keep the binding. An old secret can be
+//     removed once Options.DeviceProof has passed since a new one became the newest.
+//   - Refreshing the proof counts as a use of a session on a server: it extends the idle timeout.
+//   - A binding ends with its session. The browser learns of it when it next refreshes the proof. In cookies without
+//     Options.Revoked, a browser without a new session keeps refreshing. These proofs open nothing.
+//   - If it is uncertain whether the session has ended, for example during an outage, the answer is 503. The browser
+//     keeps its key and tries again.
+//   - With Options.DeviceProof of zero, a session loses its binding when it is next used, and Handler answers 404, after which a
+//     browser drops its key. So all processes need the same option at the same time.
+//   - Another Store does not adopt a session that is bound (session.Options.Adopt).
+//   - With Options.Revoked, signing in to a bound session is answered with 409 if another request has renewed or ended the
+//     session meanwhile. The request can be repeated.
 //
 // # What a copy can do
 //
-// A copy of both cookies works until the copied proof expires: Options.DeviceProof at most, plus what the clocks of
-// the servers differ by. It cannot be renewed without the key. Whoever has it can renew or end the session in that time:
-// then the visitor has to sign in again. A copy from before the session was bound can be used
-// until then; in a cookie, until it expires. Whoever can run programs on the device can have
-// it sign challenges.
+// A copy of both cookies works until the proof in it expires: for Options.DeviceProof at most, plus any difference between
+// the servers' clocks. Without the key, nobody can refresh the proof. Until it expires, anyone who has the copy can
+// change, renew or end the session. A copy from before the binding needs no proof. On a server it stops working when
+// Options.Grace after the binding is over; in a cookie, when the cookie expires.
+//
+// If a thief registers a key first, with a copy of a session that is not bound yet, the thief keeps the session. On a server
+// the visitor then has to sign in again. Anyone who can run programs on the device can make it sign challenges.
 //
 // If the sessions are in cookies, a signed challenge can be used again for the same session until it expires:
-// Options.DeviceProof and five minutes after it was made. On a server it cannot be used again.
+// Options.DeviceProof and five minutes after it was made. On a server it can be used once.
 package devicebound
 
 import (
@@ -50,36 +56,37 @@ import (
 	"heroes/session"
 )
 
-// Why a browser could not register or show a key, in session.Event.
+// Reasons of session.DeviceRefused: why a registration or a refresh was refused.
 const (
-	CrossSite session.Reason = "cross_site" // the request came from another site
-	Malformed session.Reason = "malformed"  // it has a body, or not the header fields that browsers send
-	NoSession session.Reason = "no_session" // its session has ended, or is not bound to a device
-	IsBound   session.Reason = "is_bound"   // its session is bound already, so no other key can be registered
-	WrongKey  session.Reason = "wrong_key"  // the challenge was signed with another key
-	Challenge session.Reason = "challenge"  // the challenge is too old, was used before, or is another session's
+	CrossSite      session.Reason = "cross_site"      // the request came from another site
+	Malformed      session.Reason = "malformed"       // the request has a body, or lacks what browsers send
+	NoSession      session.Reason = "no_session"      // the session has ended, or is not bound to the key that the request names
+	AlreadyBound   session.Reason = "already_bound"   // the session is bound, so no other key can be registered
+	WrongKey       session.Reason = "wrong_key"       // the signature is not by the key that the session is bound to
+	StaleChallenge session.Reason = "stale_challenge" // the challenge is too old, was used before, or is another session's
 )
 
-// Reasons are all of them.
-var Reasons = []session.Reason{CrossSite, Malformed, NoSession, IsBound, WrongKey, Challenge}
+// Reasons lists the reasons above.
+var Reasons = []session.Reason{CrossSite, Malformed, NoSession, AlreadyBound, WrongKey, StaleChallenge}
 
-// errorTexts are the answers for people who read them.
+// errorTexts are the bodies of the refusals. Browsers do not read them.
 var errorTexts = map[session.Reason]string{
-	CrossSite: "a device's key can only be shown from this site",
-	Malformed: "this is not a request of a browser that shows a device's key",
-	NoSession: "the session has ended, or it is not bound to a device: sign in again",
-	IsBound:   "the session is already bound to a device",
-	WrongKey:  "the session is bound to another device: sign in again",
-	Challenge: "the challenge is not valid any more: answer the new one",
+	CrossSite:      "only pages of this site can register or refresh",
+	Malformed:      "this is not a DBSC request",
+	NoSession:      "the session has ended, or it is not bound to this key: sign in again",
+	AlreadyBound:   "the session is already bound to a device",
+	WrongKey:       "the challenge was not signed with the key that the session is bound to: sign in again",
+	StaleChallenge: "the challenge is not valid any more",
 }
 
-// Handler answers browsers that register or show a device's key. It serves session.DevicePath and what is below.
-// It belongs outside middleware that expects a token against cross-site requests: it refuses these itself. The browser
-// sends requests for the excluded paths without showing the key first: those of files, which need no session.
+// Handler answers browsers that register a key or refresh a proof, at session.DevicePath followed by the name of the
+// session's cookie and "/register" or "/refresh". It answers 404 if Options.DeviceProof is not set. It belongs
+// outside CSRF middleware: it refuses cross-site requests itself. excluded lists paths, such as those of static files:
+// for them and what is below, the browser does not refresh the proof first.
 func Handler(store *session.Store, excluded ...string) http.Handler {
 	return store.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, action, found := strings.Cut(strings.Trim(strings.TrimPrefix(r.URL.Path, session.DevicePath), "/"), "/")
-		if !found || action != "register" && action != "refresh" || (&http.Cookie{Name: name}).Valid() != nil {
+		if !store.BindsDevices() || !found || action != "register" && action != "refresh" || (&http.Cookie{Name: name}).Valid() != nil {
 			http.NotFound(w, r)
 			return
 		}
@@ -98,131 +105,123 @@ func Handler(store *session.Store, excluded ...string) http.Handler {
 			fail(w, err)
 			return
 		}
-		e := exchange{w, r, b, excluded, identifier}
-		if reason := e.check(); reason != "" {
-			e.refuse(http.StatusBadRequest, reason)
+		c := call{w, r, b, name, identifier}
+		if reason := c.check(); reason != "" {
+			w.Header().Set("Connection", "close") // do not wait for a body
+			c.refuse(reason)
 		} else if action == "register" {
-			e.register(name)
+			c.register(excluded)
 		} else {
-			e.refresh()
+			c.refresh()
 		}
 	}), nil)
 }
 
-// An exchange is a request and what is needed to answer it.
-type exchange struct {
-	w        http.ResponseWriter
-	r        *http.Request
-	binding  *session.Binding
-	excluded []string
-
-	identifier string // by which the browser knows the session
+// A call is a request of a browser, with what is needed to answer it.
+type call struct {
+	w          http.ResponseWriter
+	r          *http.Request
+	binding    *session.Binding
+	name       string // of the session's cookie
+	identifier string // by which the browser knows the session; "" in a registration
 }
 
-// check returns why the request must not be answered.
-func (e exchange) check() session.Reason {
-	header := e.r.Header
+// check returns why the request is refused, or "". A browser that does not send Sec-Fetch-Site sends Origin.
+func (c call) check() session.Reason {
+	header := c.r.Header
 	from := header.Get("Sec-Fetch-Site")
 	if from == "" {
-		if origin, err := url.Parse(header.Get("Origin")); err == nil && origin.Host != "" && origin.Host == e.r.Host {
+		if origin, err := url.Parse(header.Get("Origin")); err == nil && origin.Host != "" && origin.Host == c.r.Host {
 			from = "same-origin"
 		}
 	}
 	switch {
 	case from != "same-origin":
 		return CrossSite
-	case e.r.ContentLength != 0, len(header["Secure-Session-Response"]) > 1, len(header["Sec-Secure-Session-Id"]) > 1:
-		e.w.Header().Set("Connection", "close") // do not wait for the body
+	case c.r.ContentLength != 0, len(header["Secure-Session-Response"]) > 1, len(header["Sec-Secure-Session-Id"]) > 1:
 		return Malformed
 	}
 	return ""
 }
 
 // register answers a browser that has made a key.
-func (e exchange) register(name string) {
-	if e.binding.ID() == "" {
-		e.refuse(http.StatusBadRequest, NoSession)
-		return
-	}
-	if e.binding.Key() != "" {
-		e.refuse(http.StatusBadRequest, IsBound)
-		return
-	}
-	t, err := parse(e.r.Header.Get("Secure-Session-Response"))
-	if err != nil || !t.signedBy(t.key) {
-		e.refuse(http.StatusBadRequest, Malformed)
-		return
-	}
-	if e.binding.Register(e.w.Header(), t.challenge, t.key) != nil {
-		e.refuse(http.StatusBadRequest, Challenge)
-		return
-	}
-	e.instruct(name, t.key)
-}
-
-// refresh answers a browser that is to show its key again.
-func (e exchange) refresh() {
-	if e.identifier == "" {
-		e.refuse(http.StatusBadRequest, Malformed)
-		return
-	}
-	if e.binding.Key() == "" {
-		e.refuse(http.StatusBadRequest, NoSession)
-		return
-	}
-	response := e.r.Header.Get("Secure-Session-Response")
-	if response == "" {
-		e.challenge()
-		return
-	}
-	t, err := parse(response)
-	if err != nil || t.key != "" {
-		e.refuse(http.StatusBadRequest, Malformed)
-		return
-	}
-	if !t.signedBy(e.binding.Key()) {
-		e.refuse(http.StatusBadRequest, WrongKey)
-		return
-	}
-	switch err := e.binding.Prove(e.w.Header(), t.challenge); {
-	case errors.Is(err, session.ErrChallenge):
-		e.binding.Refuse(Challenge)
-		e.challenge()
-	case err != nil:
-		fail(e.w, err)
+func (c call) register(excluded []string) {
+	t, err := parse(c.r.Header.Get("Secure-Session-Response"))
+	switch {
+	case c.binding.ID() == "":
+		c.refuse(NoSession)
+	case c.binding.Key() != "":
+		c.refuse(AlreadyBound)
+	case err != nil || !t.signedBy(t.key):
+		c.refuse(Malformed)
+	case c.binding.Register(c.w.Header(), t.challenge, t.key) != nil:
+		c.refuse(StaleChallenge)
 	default:
-		e.addChallenge() // for the next time
-		e.w.WriteHeader(http.StatusOK)
+		c.instruct(t.key, excluded)
 	}
 }
 
-// challenge asks the browser to sign a challenge.
-func (e exchange) challenge() {
-	e.addChallenge()
-	http.Error(e.w, errorTexts[Challenge], http.StatusForbidden)
+// refresh answers a browser whose proof is about to expire.
+func (c call) refresh() {
+	response := c.r.Header.Get("Secure-Session-Response")
+	t, err := parse(response)
+	switch {
+	case c.identifier == "":
+		c.refuse(Malformed)
+	case c.binding.Key() == "":
+		c.refuse(NoSession)
+	case response == "":
+		c.challenge()
+	case err != nil || t.key != "":
+		c.refuse(Malformed)
+	case !t.signedBy(c.binding.Key()):
+		c.refuse(WrongKey)
+	default:
+		c.prove(t)
+	}
 }
 
-func (e exchange) addChallenge() {
-	e.w.Header().Set("Secure-Session-Challenge", `"`+e.binding.Challenge()+`";id="`+e.identifier+`"`)
+// prove answers a browser that has signed a challenge.
+func (c call) prove(t token) {
+	switch err := c.binding.Prove(c.w.Header(), t.challenge); {
+	case errors.Is(err, session.ErrChallenge):
+		c.binding.ReportRefusal(StaleChallenge)
+		c.challenge()
+	case err != nil:
+		fail(c.w, err)
+	default:
+		c.addChallenge() // for the next refresh
+		c.w.WriteHeader(http.StatusOK)
+	}
 }
 
-// refuse answers what makes the browser give up.
-func (e exchange) refuse(status int, reason session.Reason) {
-	e.binding.Refuse(reason)
-	http.Error(e.w, errorTexts[reason], status)
+// challenge asks the browser to sign a challenge. After a 403, it repeats the request (DBSC, "Send request").
+func (c call) challenge() {
+	c.addChallenge()
+	http.Error(c.w, errorTexts[StaleChallenge], http.StatusForbidden)
 }
 
-// fail answers an error of the session: 503, after which the browser tries again, while the sessions cannot
-// be reached.
+func (c call) addChallenge() {
+	c.w.Header().Set("Secure-Session-Challenge", `"`+c.binding.Challenge()+`";id="`+c.identifier+`"`)
+}
+
+// refuse answers with a status after which the browser drops its key.
+func (c call) refuse(reason session.Reason) {
+	c.binding.ReportRefusal(reason)
+	http.Error(c.w, errorTexts[reason], http.StatusBadRequest)
+}
+
+// fail answers with 503, so that the browser tries again, also in place of 409, after which it would drop its key. Any
+// other error is a 500.
 func fail(w http.ResponseWriter, err error) {
 	status := session.Status(w.Header(), err)
-	if status != http.StatusInternalServerError { // the browser gives up after 409
+	if status != http.StatusInternalServerError {
 		status = http.StatusServiceUnavailable
 	}
 	http.Error(w, http.StatusText(status), status)
 }
 
-// instructions tell the browser when to show its key, and where.
+// instructions tell the browser when and where to refresh the proof (DBSC, "JSON Session Instruction Format").
 type instructions struct {
 	ID          string       `json:"session_identifier"`
 	RefreshURL  string       `json:"refresh_url"`
@@ -248,18 +247,18 @@ type credential struct {
 	Attributes string `json:"attributes"`
 }
 
-func (e exchange) instruct(name, key string) {
-	cookie := e.binding.Cookie(key)
+func (c call) instruct(key string, excluded []string) {
+	cookie := c.binding.Cookie(key)
 	_, attributes, _ := strings.Cut(cookie.String(), "; ")
 	answer := instructions{
-		ID:          e.binding.Identifier(key),
-		RefreshURL:  session.DevicePath + url.PathEscape(name) + "/refresh",
+		ID:          c.binding.Identifier(key),
+		RefreshURL:  session.DevicePath + url.PathEscape(c.name) + "/refresh",
 		Credentials: []credential{{"cookie", cookie.Name, attributes}},
-		Initiators:  []string{"*"}, // a visitor may come by a link from anywhere
+		Initiators:  []string{"*"}, // a visitor may come by a link from any site
 	}
-	for _, path := range e.excluded {
+	for _, path := range excluded {
 		answer.Scope.Specification = append(answer.Scope.Specification, rule{"exclude", "*", "/" + strings.TrimPrefix(path, "/")})
 	}
-	e.w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(e.w).Encode(answer) // strings can be encoded, and the browser may have left
+	c.w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(c.w).Encode(answer) // strings can be encoded, and the browser may have left
 }

@@ -130,7 +130,7 @@ func Test_23_a_visitor_continues_for_days_and_a_copy_ends_with_its_proof(t *test
 			requirePage(t, visitor, "Superman//true")
 		}
 		require.Len(t, p.reasons(session.Proven), 80)
-		require.NotContains(t, p.reasons(session.NotProven), devicebound.NoSession)
+		require.NotContains(t, p.reasons(session.DeviceRefused), devicebound.NoSession)
 	})
 }
 
@@ -392,7 +392,7 @@ func Test_23_renewing_and_signing_in_keep_the_binding(t *testing.T) {
 			_, body = old.Get("/")
 			require.Equal(t, "//false", body)
 		}
-		require.NotContains(t, p.reasons(session.NotProven), devicebound.NoSession)
+		require.NotContains(t, p.reasons(session.DeviceRefused), devicebound.NoSession)
 		visitor.Ask("POST", "/sign-in?owner=bruce") // another person: another session
 		visitor.Get("/")
 		requirePage(t, visitor, "/bruce/true")
@@ -431,7 +431,7 @@ func Test_23_a_session_that_has_ended_ends_the_binding(t *testing.T) {
 		old := visitor.Copy()
 		old.Binding, old.Key = binding, visitor.Key
 		require.Equal(t, http.StatusBadRequest, old.Refresh(false).StatusCode)
-		require.Equal(t, []session.Reason{devicebound.NoSession}, p.reasons(session.NotProven)[len(p.reasons(session.NotProven))-1:])
+		require.Equal(t, []session.Reason{devicebound.NoSession}, p.reasons(session.DeviceRefused)[len(p.reasons(session.DeviceRefused))-1:])
 		time.Sleep(2 * valid)
 		requirePage(t, visitor, "Batman//true")
 	})
@@ -800,7 +800,7 @@ func Test_23_attacks_are_refused_and_disturb_nobody(t *testing.T) {
 			require.Equal(t, attack.status, w.Code, "%s: %s", attack.what, w.Body)
 			require.Empty(t, w.Header()["Set-Cookie"], attack.what)
 			if attack.status == refused {
-				require.Len(t, p.reasons(session.NotProven), 1, attack.what)
+				require.Len(t, p.reasons(session.DeviceRefused), 1, attack.what)
 			}
 			requirePage(t, a.visitor, "Superman//true")
 			requirePage(t, a.other, "Superman//true")
@@ -855,7 +855,7 @@ func Test_23_what_the_attacks_begin_with_is_accepted(t *testing.T) {
 			require.Equal(t, http.StatusOK, res.StatusCode, "until it expires, nobody remembers it")
 		} else {
 			require.Equal(t, http.StatusForbidden, res.StatusCode)
-			require.Equal(t, []session.Reason{devicebound.Challenge}, p.reasons(session.NotProven))
+			require.Equal(t, []session.Reason{devicebound.StaleChallenge}, p.reasons(session.DeviceRefused))
 		}
 	})
 }
