@@ -107,8 +107,8 @@ func (as *ActionSuite) Test_Session_that_is_bound_says_so_to_a_browser_without_t
 	}
 	as.Contains(as.log.String(), "session=bound")
 	_, page := b.Get("/session")
-	as.Contains(page, "shows it every few minutes")
-	as.Contains(page, "this device: a copy of the cookie works for a few minutes at most")
+	as.Contains(page, "Every few minutes the browser proves that it has the key.")
+	as.Contains(page, "bound to this one: a copy of the cookies works for a few minutes at most")
 
 	time.Sleep(1100 * time.Millisecond)
 	other := b.Copy()
@@ -118,7 +118,7 @@ func (as *ActionSuite) Test_Session_that_is_bound_says_so_to_a_browser_without_t
 	res, page = post(other, "/heroes", hero())
 	as.Equal(http.StatusConflict, res.StatusCode)
 	as.Empty(res.Header["Set-Cookie"])
-	as.Contains(page, "This session belongs to a device")
+	as.Contains(page, "Your browser could not be verified")
 	as.Contains(page, "Forget me</button>")
 	res, _ = post(other, "/session", url.Values{"_method": {"DELETE"}})
 	as.Equal(http.StatusSeeOther, res.StatusCode)

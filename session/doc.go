@@ -73,9 +73,9 @@
 //     session, however many overlap. Once that session has been renewed or has ended, the cookie leads to
 //     none. With Options.Revoked, it leads to none once the session has been renewed, destroyed or revoked.
 //  23. With DeviceProof, once a session is bound to a device and Grace has passed, it opens only for requests with
-//     a proof that is younger than DeviceProof. A request without one reads an empty session, saves nothing and
-//     leaves the session's cookie alone. A change is answered with 409. Such a request can end the session, and
-//     SignIn begins another one. A browser that cannot register a key keeps its session.
+//     a proof that is younger than DeviceProof. Without a proof, a request reads an empty session and leaves the
+//     session's cookie alone. It can end the session, and SignIn begins a new one, but any other change is answered
+//     with 409. A browser that cannot register a key keeps its session.
 //
 // # Cookie or server
 //
@@ -162,13 +162,13 @@
 //
 // # Devices
 //
-// A stolen cookie is worth little if the browser must also prove, every few minutes, that it still has a key which
-// cannot leave its device. With Options.DeviceProof and package devicebound, browsers that can do so do it by
-// themselves (DBSC, a draft of the W3C). In 2026 these are Chrome and its relatives on Windows and macOS. The
+// A stolen cookie is worth little if the browser must also prove, every few minutes, that it still has a key that
+// cannot leave its device. With Options.DeviceProof and package devicebound, browsers that support DBSC (Device Bound
+// Session Credentials, a draft of the W3C) do this automatically. In 2026 these are Chrome on Windows and macOS. The
 // public key is sealed with the session, where the application cannot reach it. The proof is a second cookie, which
 // expires after a few minutes. Package devicebound describes the rules, and what a copy of both cookies can do.
 //
-// A page costs one more decryption, and no round trip. On a server, showing the key costs a read and a write.
+// A page costs one more decryption, and no round trip. On a server, a refresh of the proof costs a read and a write.
 //
 // # Durability
 //
@@ -206,8 +206,8 @@
 // end mark seals a uvarint: how many milliseconds beyond Options.Grace it is stored. With Options.Adopt,
 // there is also one for an owner whose sessions were revoked, under the owner's hash for a NUL and the name.
 // Kind 4
-// seals IDs, the oldest sign-in first. Kinds 5 to 7 seal the Unix time in milliseconds as a uvarint. Kind 6 adds a uvarint,
-// how often the key was shown on this server, and kind 7 the public key. The others seal
+// seals IDs, the oldest sign-in first. Kinds 5 to 7 seal the Unix time in milliseconds as a uvarint. Kind 6 adds a
+// uvarint: on a server, how often a proof was made. Kind 7 adds the public key. Kinds 1 and 2 seal
 //
 //	16 bytes  the ID
 //	uvarint   when the session began, Unix time in milliseconds
@@ -221,14 +221,17 @@
 //	          with Options.Revoked, 10 the milliseconds of KeepFor, 11 when the owner signed in by the
 //	          backend's clock, Unix time in milliseconds, 12 the milliseconds until the cookie that the
 //	          session was adopted from expires, 13 the public key of the device: a compressed point of
-//	          P-256 (SEC 1, section 2.3.3), 14 the milliseconds until a bound session needs a proof, or an
-//	          unbound one can be offered registration again, 15 how often the key was shown, on a server;
-//	          tag 0 ends them
+//	          P-256 (SEC 1, section 2.3.3), 14 the milliseconds until it needs a proof, 15 those until
+//	          registration can be offered again, 16 on a server, how often a proof was made; tag 0 ends them
 //	values    in the encoding of package internal/values
 //
 // A record of Options.Revoked is not sealed: 8 bytes of a number, 16 bytes of a renewal mark, under the
 // session's ID, or of a generation, under an owner's hash, and 8 bytes with the milliseconds that it was
 // stored for. Of an owner's records the one with the greatest number counts. Numbers are big-endian.
+//
+// A proof is in the cookie "__Host-", the name of the session's cookie without such a prefix, "_proof_", 8 digits of
+// the ID, "_" and 8 hexadecimal digits of the key's SHA-256. A browser knows the binding by the ID, a dot and the
+// key in base64url.
 //
 // A cookie's value is that in base64url (RFC 4648, section 5) without padding, or a token: a
 // selector of 16 bytes and a verifier of 32, both random. The session's ID is the start of the
