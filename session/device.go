@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,7 +35,14 @@ const (
 	// firstProof is the longest life of the placeholder cookie that a registration sets. The browser proves that it has the
 	// key before the cookie expires, or with the next request.
 	firstProof = 30 * time.Second
+
+	// settleTime is how long after a session in a cookie has begun a response in progress may still bring back an earlier
+	// one.
+	settleTime = time.Minute
 )
+
+// errUncertain reports that it is uncertain whether a session has ended.
+var errUncertain = fmt.Errorf("%w: it is uncertain whether the session has ended", ErrUnavailable)
 
 // ErrUnproven reports that the session is bound to a device, and that the request has no valid proof. Nothing was saved, and
 // the session's cookie was left alone. The answer is 409. The request can be repeated after the browser has
@@ -145,9 +153,10 @@ func (v *visit) offerRegistration(header http.Header) {
 	header.Add("Secure-Session-Registration", `(ES256);path="`+DevicePath+url.PathEscape(name)+`/register";challenge="`+challenge+`"`)
 }
 
-// removeProof removes the proof of a session that has ended, so that the browser notices.
+// removeProof removes the proof of a session that has ended, so that the browser learns of it at once. Of a session in a
+// cookie, nobody could tell the browser yet: see identifiedCookie.
 func (v *visit) removeProof(header http.Header) {
-	if p := v.proof; p.key != "" {
+	if p := v.proof; p.key != "" && v.store.server() != nil {
 		header.Add("Set-Cookie", proofCookie(v.session.Name(), p.id, p.key, "", -1).String())
 	}
 }
@@ -219,14 +228,19 @@ type Binding struct {
 func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, error) {
 	b := &Binding{ctx: r.Context(), store: s, name: name}
 	if identifier != "" {
-		id, key := parseIdentifier(identifier)
+		id, key, seal := parseIdentifier(identifier)
 		if key == "" {
 			return b, nil
 		}
 		h, err := s.identified(r, name, id)
-		if err != nil {
+		own := h.key == key || h.key == "" && (s.options.Backend == nil || s.registered(name, id, key, seal))
+		switch {
+		case err == errUncertain:
+			b.held.id = id
+			b.ReportRefusal(Uncertain)
+		case err != nil:
 			b.emit(Event{Kind: Unreachable, Err: err})
-		} else if h.id == id && (h.key == "" || h.key == key) {
+		case h.id == id && own:
 			b.held, b.key = h, key
 		}
 		return b, err
@@ -252,7 +266,7 @@ func (s *Store) identified(r *http.Request, name string, id ID) (held, error) {
 	case err != nil:
 		return held{}, err
 	case reason == Refused && h.record != nil && !h.over: // sealed under a secret that this process does not have
-		return held{}, ErrUnavailable
+		return held{}, errUncertain
 	case reason != "":
 		return held{}, nil
 	}
@@ -261,7 +275,7 @@ func (s *Store) identified(r *http.Request, name string, id ID) (held, error) {
 
 // identifiedCookie does the same for a session in a cookie. If the request has no such cookie, the session counts as existing:
 // a browser sends none if it refreshes the proof after a link from another site. If the request has another session
-// instead, the session counts as ended. If no cookie opens, nobody knows.
+// instead, for some time, the session counts as ended. Otherwise nobody knows.
 func (s *Store) identifiedCookie(r *http.Request, name string, id ID) (held, error) {
 	if s.options.Revoked != nil {
 		if t, _, record, err := s.loadStamp(r.Context(), id); err != nil || record != nil && t.mark == ended {
@@ -271,7 +285,7 @@ func (s *Store) identifiedCookie(r *http.Request, name string, id ID) (held, err
 	if !sent(r, name) {
 		return held{content: content{id: id}}, nil
 	}
-	another := false
+	ended := false
 	cookies := r.CookiesNamed(name)
 	for _, c := range cookies[:min(len(cookies), maxCookies)] {
 		h, reason, err := s.keeper.load(r.Context(), name, c.Value)
@@ -280,14 +294,14 @@ func (s *Store) identifiedCookie(r *http.Request, name string, id ID) (held, err
 			return held{}, err
 		case h.id == id && !h.over: // RevokeOthers may be in progress, so it may not be over
 			return h, nil
-		case reason == "":
-			another = true
+		case reason == "" && time.Since(h.created) > settleTime:
+			ended = true
 		}
 	}
-	if another {
+	if ended {
 		return held{}, nil
 	}
-	return held{}, ErrUnavailable
+	return held{}, errUncertain
 }
 
 // ID returns the session's ID, as in Info, or "" if there is no session.
@@ -302,25 +316,43 @@ func (b *Binding) ID() string {
 // returns "" if there is none.
 func (b *Binding) Key() string { return b.key }
 
-// Identifier returns the name by which a browser knows the session and its key. It is not a secret, and not sealed, so that
-// it outlives every secret. Anyone can make one with their own key, but the proof for that key does not open a session
-// that is bound to another.
+// Identifier returns the name by which a browser knows the session and its key. It is not a secret. Its last part is a seal that
+// says that the key was registered. It counts only until the session on a server is bound, so that bindings outlive
+// every secret. In cookies it does not count: a proof for another key does not open the session.
 func (b *Binding) Identifier(key string) string {
-	return b.held.id.String() + "." + encodeText([]byte(key))
+	seal := b.store.keys.seal(nil, registeredPurpose(b.name, b.held.id, key))
+	return b.held.id.String() + "." + encodeText([]byte(key)) + "." + encodeText(seal)
 }
 
-// maxKey is the longest key that an identifier can have, in bytes.
-const maxKey = 64
+// registered reports whether a seal of Identifier says that the key was registered for the session with that ID.
+func (s *Store) registered(name string, id ID, key, seal string) bool {
+	box, err := decodeText(seal)
+	if err == nil {
+		_, _, err = s.keys.open(box, registeredPurpose(name, id, key))
+	}
+	return err == nil
+}
+
+func registeredPurpose(name string, id ID, key string) []byte {
+	return append(purpose(kindRegistered, name, id[:]), key...)
+}
+
+// maxKey and maxSeal are the longest parts that an identifier can have: of a key, in bytes, and of a seal, in characters.
+const (
+	maxKey  = 64
+	maxSeal = 64
+)
 
 // parseIdentifier reads what Identifier returns. The key is "" if it is not one.
-func parseIdentifier(text string) (id ID, key string) {
+func parseIdentifier(text string) (id ID, key, seal string) {
 	head, tail, _ := strings.Cut(text, ".")
+	tail, seal, _ = strings.Cut(tail, ".")
 	id, err1 := parseID(head)
 	decoded, err2 := decodeText(tail)
-	if err1 != nil || err2 != nil || len(decoded) > maxKey {
-		return ID{}, ""
+	if err1 != nil || err2 != nil || len(decoded) > maxKey || len(seal) > maxSeal {
+		return ID{}, "", ""
 	}
-	return id, string(decoded)
+	return id, string(decoded), seal
 }
 
 // Challenge returns a challenge for the browser to sign. It is valid for Options.DeviceProof and five minutes. On a server it
@@ -354,6 +386,9 @@ func (b *Binding) Prove(header http.Header, challenge string) error {
 	}
 	if s.options.Backend != nil {
 		if err := s.countProof(b.ctx, b.name, b.held); err != nil {
+			if latest, _, failed := s.read(b.ctx, b.name, b.held.id); failed == nil {
+				b.held.proofs = latest.proofs // so that the next challenge can be answered
+			}
 			return err
 		}
 		b.held.proofs++

@@ -50,6 +50,9 @@ const (
 	SkippedQuota       Reason = "skipped_quota"       // it has signed too often
 	SkippedUnreachable Reason = "skipped_unreachable" // it received no answer
 	SkippedError       Reason = "skipped_error"       // the answer was an error
+
+	// Uncertain is a reason of DeviceRefused: it is uncertain whether the session has ended. The browser tries again.
+	Uncertain Reason = "uncertain"
 )
 
 // An Event reports what happened to a session, for logs and metrics (OWASP ASVS 5.0,

@@ -138,8 +138,15 @@ func FuzzProof(f *testing.F) {
 				t.Fatalf("opened: %q", value)
 			}
 		}
-		if id, key := parseIdentifier(value); key != "" {
-			if again := id.String() + "." + encodeText([]byte(key)); len(key) > maxKey || !strings.EqualFold(again[:32], value[:32]) || again[32:] != value[32:] {
+		if id, key, seal := parseIdentifier(value); key != "" {
+			if store.registered(name, id, key, seal) {
+				t.Fatalf("registered: %q", value)
+			}
+			again := id.String() + "." + encodeText([]byte(key))
+			if strings.Count(value, ".") > 1 {
+				again += "." + seal
+			}
+			if len(key) > maxKey || !strings.EqualFold(again[:32], value[:32]) || again[32:] != value[32:] {
 				t.Fatalf("%q is %q", value, again)
 			}
 		}

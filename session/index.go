@@ -117,7 +117,7 @@ func (s *Store) RevokeOthers(r *http.Request, session *sessions.Session) (ended 
 	switch {
 	case owner == "" && own.brought == broughtReplaced:
 		return 0, ErrConflict
-	case owner == "" && own.brought == broughtUnproven:
+	case owner == "" && own.brought == broughtUnproven, own.brought == broughtLive && !own.deviceAllows(own.held):
 		return 0, ErrUnproven
 	case owner == "":
 		return 0, ErrNobody

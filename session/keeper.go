@@ -169,7 +169,6 @@ func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, err error) 
 		h.at = time.Now()
 		h.content = v.content(p, h.at)
 		h.values = encoded
-		v.offerIfDue(&h)
 		if p.save == renew && k.options.Revoked != nil {
 			h.renewal = newMark()
 		}
@@ -178,7 +177,11 @@ func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, err error) 
 	if err := checkCookie(cookie); err != nil {
 		return held{}, err
 	}
-	if fits(cookie, len(h.owner)+len(h.note)+len(encoded)) {
+	roomy := fits(cookie, len(h.owner)+len(h.note)+len(encoded))
+	if h.id != (ID{}) && (roomy || p.save >= write) { // a touch must not fail because of it
+		v.offerIfDue(&h)
+	}
+	if roomy {
 		return h, nil
 	}
 	size := len(cookie.String())

@@ -77,13 +77,14 @@ const (
 
 // Each kind of sealed text is good for its own purpose only.
 const (
-	kindCookie    byte = iota + 1 // a session in a cookie
-	kindRecord                    // a session on a server
-	kindEnd                       // what is left of an ended session on a server
-	kindLimit                     // the sessions that Options.MaxPerOwner counts
-	kindOffer                     // a challenge with which registration of a device is offered
-	kindChallenge                 // a challenge to show its key again
-	kindProof                     // the proof that it was shown
+	kindCookie     byte = iota + 1 // a session in a cookie
+	kindRecord                     // a session on a server
+	kindEnd                        // what is left of an ended session on a server
+	kindLimit                      // the sessions that Options.MaxPerOwner counts
+	kindOffer                      // a challenge with which registration of a device's key is offered
+	kindChallenge                  // a challenge to prove possession of the key
+	kindProof                      // the proof of that
+	kindRegistered                 // that a key was registered
 )
 
 // strict refuses what other decoders accept: padding, and bits after the last byte that

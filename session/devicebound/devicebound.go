@@ -23,11 +23,13 @@
 //     removed once Options.DeviceProof has passed since a new one became the newest.
 //   - Refreshing the proof counts as a use of a session on a server: it extends the idle timeout.
 //   - A binding ends with its session. The browser learns of it when it next refreshes the proof. In cookies without
-//     Options.Revoked, a browser without a new session keeps refreshing. These proofs open nothing.
+//     Options.Revoked, it learns of it only once it has had a new session for a minute. Until then it keeps
+//     refreshing. These proofs open nothing.
 //   - If it is uncertain whether the session has ended, for example during an outage, the answer is 503. The browser
 //     keeps its key and tries again.
 //   - With Options.DeviceProof of zero, a session loses its binding when it is next used, and Handler answers 404, after which a
-//     browser drops its key. So all processes need the same option at the same time.
+//     browser drops its key. So all processes need the same option at the same time. Before it is set again, the
+//     proofs must have expired.
 //   - Another Store does not adopt a session that is bound (session.Options.Adopt).
 //   - With Options.Revoked, signing in to a bound session is answered with 409 if another request has renewed or ended the
 //     session meanwhile. The request can be repeated.
@@ -66,8 +68,8 @@ const (
 	StaleChallenge session.Reason = "stale_challenge" // the challenge is too old, was used before, or is another session's
 )
 
-// Reasons lists the reasons above.
-var Reasons = []session.Reason{CrossSite, Malformed, NoSession, AlreadyBound, WrongKey, StaleChallenge}
+// Reasons lists all reasons of session.DeviceRefused.
+var Reasons = []session.Reason{CrossSite, Malformed, NoSession, AlreadyBound, WrongKey, StaleChallenge, session.Uncertain}
 
 // errorTexts are the bodies of the refusals. Browsers do not read them.
 var errorTexts = map[session.Reason]string{

@@ -241,6 +241,8 @@ func Test_23_a_challenge_whose_answer_may_have_been_lost_is_not_valid_any_more(t
 		}
 		b.Next = ""
 		require.Equal(t, http.StatusForbidden, b.Refresh(false).StatusCode)
+		require.Equal(t, http.StatusOK, b.Refresh(false).StatusCode)
+		require.Equal(t, 1, len(p.reasons(session.DeviceRefused)), "the next challenge is valid")
 		requirePage(t, b, "Batman//true")
 
 		memory.swap = func(func() (bool, error)) (bool, error) { return false, nil } // others are always faster
@@ -292,6 +294,127 @@ func Test_23_showing_the_key_during_a_rotation_keeps_the_owner(t *testing.T) {
 		n, err := p.store.RevokeOwner(t.Context(), name, "clark")
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
+	})
+}
+
+// A page in flight brings back the session from before, which is bound.
+func Test_23_another_session_in_the_meantime_ends_no_binding(t *testing.T) {
+	for what, o := range map[string]session.Options{"cookies": {}, "revoked": {Revoked: &backendtest.Memory{}}} {
+		with(t, o, func(t *testing.T, p *place) {
+			b := p.bound(t)
+			b.Ask("POST", "/sign-in?owner=clark")
+			p.ask(b, func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) error {
+				delete(b.Cookies, proofOf(b)) // it has expired
+				require.Equal(t, http.StatusOK, p.ask(b, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+					return p.store.SignIn(r, s, "clark")
+				}))
+				require.Equal(t, http.StatusServiceUnavailable, b.Refresh(false).StatusCode)
+				s.Values["name"] = "Late"
+				return nil
+			})
+			b.Refresh(false)
+			for range 3 {
+				requirePage(t, b, "Late/clark/true")
+				time.Sleep(time.Hour)
+			}
+			require.NotEmpty(t, p.reasons(session.DeviceRefused), what)
+			require.Contains(t, p.reasons(session.DeviceRefused), session.Uncertain)
+			require.Empty(t, p.reasons(session.Unreachable))
+		})
+	}
+	with(t, session.Options{}, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		p.ask(b, func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) error {
+			p.ask(b, func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+				err := p.store.Destroy(r, s)
+				s.Values["name"] = "New"
+				return err
+			})
+			require.Contains(t, b.Cookies, proofOf(b), "nobody could tell the browser")
+			require.Equal(t, http.StatusServiceUnavailable, b.Refresh(false).StatusCode)
+			s.Values["name"] = "Late"
+			return nil
+		})
+		time.Sleep(time.Hour)
+		requirePage(t, b, "Late//true")
+	})
+}
+
+func Test_23_an_expired_proof_revokes_nobody(t *testing.T) {
+	for _, o := range []session.Options{{Revoked: &backendtest.Memory{}}, {Backend: &backendtest.Memory{}}} {
+		with(t, o, func(t *testing.T, p *place) {
+			b, other := p.bound(t), p.bound(t)
+			b.Ask("POST", "/sign-in?owner=clark")
+			other.Ask("POST", "/sign-in?owner=clark")
+			status := p.ask(b.Copy(), func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+				time.Sleep(time.Hour)
+				_, err := p.store.RevokeOthers(r, s)
+				require.ErrorIs(t, err, session.ErrUnproven)
+				return err
+			})
+			require.Equal(t, http.StatusConflict, status)
+			requirePage(t, b, "Superman/clark/true")
+			requirePage(t, other, "Superman/clark/true")
+		})
+	}
+}
+
+// A stranger knows the ID of a session, or a thief has its cookie, and makes a key.
+func Test_23_on_a_server_a_key_that_was_not_registered_cannot_be_proved(t *testing.T) {
+	with(t, session.Options{Backend: &backendtest.Memory{}}, func(t *testing.T, p *place) {
+		b, other := backendtest.NewBoundBrowser(t, p.app), p.bound(t)
+		b.Able = false
+		b.Ask("POST", "/sign-in?owner=clark")
+		list, err := p.store.Sessions(t.Context(), name, "clark")
+		require.NoError(t, err)
+		for _, thief := range []*backendtest.BoundBrowser{backendtest.NewBoundBrowser(t, p.app), b.Copy()} {
+			for _, seal := range []string{"", other.Binding.ID[len(other.Binding.ID)-56:], ".", "." + strings.Repeat("A", 54)} {
+				thief.Key, thief.Next, thief.Binding = other.Key, "", &backendtest.Instructions{}
+				*thief.Binding = *other.Binding
+				key := strings.Split(other.Binding.ID, ".")[1]
+				thief.Binding.ID = list[0].ID + "." + key + seal
+				require.Equal(t, http.StatusBadRequest, thief.Refresh(true).StatusCode)
+			}
+		}
+		time.Sleep(25 * time.Hour)
+		requirePage(t, b, "//false") // it was not used
+	})
+}
+
+// A cookie that is nearly full from before the option was set.
+func Test_23_a_session_without_room_for_a_binding_lasts_as_before(t *testing.T) {
+	for _, proof := range []time.Duration{0, valid} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &place{}
+			p.open(t, session.Options{})
+			for size := 3100; ; size-- {
+				b := backendtest.NewBoundBrowser(t, p.app)
+				if res, _ := b.Ask("POST", "/set?name="+strings.Repeat("x", size)); res.StatusCode != http.StatusOK {
+					continue
+				}
+				p.events = nil
+				p.open(t, session.Options{DeviceProof: proof})
+				b.Handler = p.app
+				for range 4 {
+					_, body := b.Get("/")
+					require.True(t, strings.HasPrefix(body, "xxx"), body)
+					time.Sleep(13 * time.Hour)
+				}
+				require.Empty(t, p.reasons(session.Lost))
+				return
+			}
+		})
+	}
+}
+
+func Test_23_without_the_option_there_is_no_such_page(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		p.open(t, session.Options{})
+		b.Handler = p.app
+		require.Equal(t, http.StatusNotFound, b.Refresh(false).StatusCode)
+		require.Nil(t, b.Binding)
+		requirePage(t, b, "Superman//false")
 	})
 }
 
