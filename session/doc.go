@@ -201,13 +201,14 @@
 //
 // The cipher is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), under a key of 32 bytes that
 // HKDF-SHA-256 (RFC 5869) derives from a secret, without salt and with the info "session v1
-// XChaCha20-Poly1305". The additional data are the kind (1: cookie, 2: record, 3: end mark, 4: the
-// sessions that MaxPerOwner counts, 5: an offer to register a device's key, 6: a challenge, 7: a proof, 8: that a key was registered), the version, the cookie's name, a NUL and, for all but kind 1, the ID. An
+// XChaCha20-Poly1305". The additional data are the kind, the version, the cookie's name, a NUL and, for all but
+// kind 1, the ID. The kinds are 1: a cookie, 2: a record, 3: an end mark, 4: the sessions that MaxPerOwner counts, and
+// for devices 5: an offer to register a key, 6: a challenge, 7: a proof, 8: that a key was registered. An
 // end mark seals a uvarint: how many milliseconds beyond Options.Grace it is stored. With Options.Adopt,
 // there is also one for an owner whose sessions were revoked, under the owner's hash for a NUL and the name.
-// Kind 4
-// seals IDs, the oldest sign-in first. Kinds 5 to 7 seal the Unix time in milliseconds as a uvarint. Kind 6 adds a
-// uvarint: on a server, how often a proof was made. Kind 7 adds the public key. Kind 8 seals nothing; its additional data end with the key. Kinds 1 and 2 seal
+// Kind 4 seals IDs, the oldest sign-in first. Kinds 5 to 7 seal the Unix time in milliseconds as a uvarint. Kind 6
+// adds a uvarint: on a server, how often a proof was made. Kind 7 adds the public key. Kind 8 seals nothing; its
+// additional data end with the key. Kinds 1 and 2 seal
 //
 //	16 bytes  the ID
 //	uvarint   when the session began, Unix time in milliseconds
@@ -229,14 +230,14 @@
 // session's ID, or of a generation, under an owner's hash, and 8 bytes with the milliseconds that it was
 // stored for. Of an owner's records the one with the greatest number counts. Numbers are big-endian.
 //
-// A proof is in the cookie "__Host-", the name of the session's cookie without such a prefix, "_proof_", 8 digits of
-// the ID, "_" and 8 hexadecimal digits of the key's SHA-256. A browser knows the binding by the ID, the key and kind 8,
-// separated by dots.
-//
 // A cookie's value is that in base64url (RFC 4648, section 5) without padding, or a token: a
 // selector of 16 bytes and a verifier of 32, both random. The session's ID is the start of the
 // selector's SHA-256. An owner's hash is the start of the HMAC-SHA-256 of the cookie's name, a NUL and the
 // owner, under a key of 32 bytes derived in the same way with the info "session v1 owner".
+//
+// A proof, in base64url, is in the cookie whose name is "__Host-", the name of the session's cookie without such a
+// prefix, "_proof_", the first 8 digits of the ID, "_" and the first 8 hexadecimal digits of the key's SHA-256. A
+// browser knows the binding as the ID, the key and kind 8, separated by dots, the last two in base64url.
 //
 // The token of an adopted session is derived from the text "session v1 adopt", a NUL, the session's name, a
 // NUL, the other cookie's name, a NUL and its value. The selector is the start of its SHA-256, and the

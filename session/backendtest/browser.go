@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A BoundBrowser is a browser that binds sessions to its device, as Chromium does (the draft of DBSC). It shows its key
-// before a request whose proof is missing, and after one whose proof is about to expire.
+// A BoundBrowser is a browser that binds sessions to its device, as Chromium does (the draft of DBSC). It refreshes the
+// proof before a request if the proof is missing, and after one if it is about to expire.
 type BoundBrowser struct {
 	T       *testing.T
 	Handler http.Handler
@@ -67,7 +67,7 @@ func (b *BoundBrowser) Copy() *BoundBrowser {
 // Get requests a page and returns the response and its body.
 func (b *BoundBrowser) Get(path string) (*http.Response, string) { return b.Ask("GET", path) }
 
-// Ask does what the browser does for a request: it shows its key if necessary, and registers one if it is asked to.
+// Ask does what the browser does for a request: it refreshes the proof if necessary, and registers a key if it is asked to.
 func (b *BoundBrowser) Ask(method, path string) (*http.Response, string) {
 	if b.Binding != nil && !b.has(b.Binding.Credentials[0].Name) {
 		b.Refresh(false)
@@ -82,7 +82,7 @@ func (b *BoundBrowser) Ask(method, path string) (*http.Response, string) {
 	return res, body
 }
 
-// early is how long before the proof expires the browser shows its key.
+// early is how long before the proof expires the browser refreshes it.
 const early = 2 * time.Minute
 
 // Request returns a request with the browser's cookies.
@@ -145,7 +145,7 @@ func (b *BoundBrowser) Register(offer string) *http.Response {
 	return res
 }
 
-// Refresh shows the key. If another site causes that, the browser sends no cookie with SameSite.
+// Refresh refreshes the proof. If another site causes that, the browser sends no cookie with SameSite=Lax.
 func (b *BoundBrowser) Refresh(crossSite bool) *http.Response {
 	r := b.RefreshRequest(crossSite)
 	if b.Next != "" {
@@ -165,7 +165,7 @@ func (b *BoundBrowser) Refresh(crossSite bool) *http.Response {
 	return res
 }
 
-// Show shows the key of another browser, by its identifier.
+// Show refreshes the proof of another browser, with its key and identifier.
 func (b *BoundBrowser) Show(other *BoundBrowser, crossSite bool) *http.Response {
 	b.Key, b.Binding = other.Key, other.Binding
 	return b.Refresh(crossSite)
