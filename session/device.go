@@ -115,7 +115,11 @@ func (v *visit) readProof(r *http.Request, h held) {
 		return
 	}
 	prefix := proofName(name, h.id, h.key)
-	for _, c := range r.Cookies() {
+	cookies := r.CookiesNamed(prefix)
+	if h.key == "" {
+		cookies = r.Cookies()
+	}
+	for _, c := range cookies {
 		if !strings.HasPrefix(c.Name, prefix) {
 			continue
 		}
