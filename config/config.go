@@ -254,7 +254,7 @@ func (c *Config) readDevice() error {
 	case err != nil:
 		return err
 	case proof < 10*time.Second:
-		return errors.New("SESSION_DEVICE_PROOF: browsers cannot show their key more often than every 10s: set it to a duration such as 8m")
+		return errors.New("SESSION_DEVICE_PROOF: browsers cannot refresh a proof more often than every 10s: set it to a duration such as 8m")
 	case bound:
 		c.Session.DeviceProof = proof
 	}

@@ -132,7 +132,7 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	case o.DeviceProof != 0 && o.DeviceProof < time.Second:
 		return nil, errors.New("session: Options.DeviceProof must be at least a second, or 0 for sessions that are not bound to a device")
 	case o.DeviceProof != 0 && (o.Domain != "" || o.Path != "/"):
-		return nil, errors.New("session: Options.DeviceProof needs a cookie without Domain and with the Path /: only the host that set the proof receives it, and browsers show their key below " + DevicePath)
+		return nil, errors.New("session: Options.DeviceProof needs a cookie without Domain and with the Path /: only the host that set the proof receives it, and browsers refresh it below " + DevicePath)
 	}
 	if err := o.checkAdopt(); err != nil {
 		return nil, err
@@ -234,9 +234,7 @@ func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error)
 	v.use(sessions.NewSession(s, name))
 	v.session.IsNew = true
 	x.visits = append(x.visits, v)
-	if reason := v.load(r); reason != "" && !(v.registering && v.brought == broughtUnproven) {
-		v.emit(r.Context(), Event{Kind: Rejected, Reason: reason})
-	}
+	v.load(r)
 	return v, nil
 }
 

@@ -30,7 +30,7 @@ type visit struct {
 	saved          string         // the encoded values that the response reflects
 	replaced       held           // what this request has replaced on a server
 	adoption       adoption
-	proof          proof  // that the request comes from a device
+	proof          proof  // that the browser has a key
 	registering    bool   // the browser has sent the request to register a key: it changes nothing else
 	settled        bool   // it was committed
 	cookie         string // the Set-Cookie line in the response, or ""
@@ -44,7 +44,7 @@ const (
 	broughtNothing  brought = iota // the request has no cookie of the session's name
 	broughtDead                    // a cookie that opens no session
 	broughtReplaced                // a token that was replaced or ended within Options.Grace
-	broughtUnproven                // a session that is bound to a device, without a proof
+	broughtUnproven                // a session that is bound to a device, without a valid proof
 	broughtLive                    // a session
 	broughtUnknown                 // the server that keeps it cannot be reached
 )
@@ -122,18 +122,19 @@ func (v *visit) use(session *sessions.Session) {
 const maxCookies = 4
 
 // load finds the visitor's session: the one that the request's cookie leads to, or one of another
-// system. It returns why the cookie leads to none.
-func (v *visit) load(r *http.Request) Reason {
+// system.
+func (v *visit) load(r *http.Request) {
 	reason, err := v.openFirst(r)
 	if err == nil && v.brought != broughtReplaced && v.brought != broughtUnproven && len(v.store.options.Adopt) > 0 {
 		reason, err = v.adopt(r, reason)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		v.brought, v.err = broughtUnknown, err
 		v.emit(r.Context(), Event{Kind: Unreachable, Err: err})
-		return ""
+	case reason != "":
+		v.emit(r.Context(), Event{Kind: Rejected, Reason: reason})
 	}
-	return reason
 }
 
 // openFirst opens the first cookie of the session's name that leads to a session, so that one
