@@ -36,8 +36,7 @@ const (
 	// key before the cookie expires, or with the next request.
 	firstProof = 30 * time.Second
 
-	// settleTime is how long after a session in a cookie has begun a response in progress may still bring back an earlier
-	// one.
+	// settleTime is how long after a session in a cookie has begun a response in progress may bring back an earlier one.
 	settleTime = time.Minute
 )
 
@@ -57,7 +56,7 @@ type binding struct {
 	key      string        // public; "" if the session is not bound
 	optional time.Duration // how much longer a bound session opens without a proof
 	offered  time.Duration // until registration can be offered again
-	proofs   uint64        // how often a proof was made for the session; on a server only
+	proofs   uint64        // how many proofs were made since the session was bound, with the first; on a server only
 
 	offer bool // this write offers registration; not sealed
 }
@@ -70,6 +69,9 @@ func (v *visit) withBinding(c content) content {
 		c.binding = binding{}
 	case c.key == "" && v.proof.id == c.id:
 		c.key, c.optional = v.proof.key, o.Grace
+		if o.Backend != nil {
+			c.proofs++ // the first one
+		}
 	}
 	return c
 }
@@ -236,16 +238,15 @@ func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, err
 		if key == "" {
 			return b, nil
 		}
-		h, err := s.identified(r, name, id)
-		own := h.key == key || h.key == "" && (s.options.Backend == nil || s.registered(name, id, key, seal))
-		switch {
-		case err == errUncertain:
+		h, err := s.identified(r, name, id, key, s.registeredAt(name, id, key, seal))
+		if h.id == id {
+			b.held, b.key = h, key
+		}
+		if errors.Is(err, errUncertain) {
 			b.held.id = id
 			b.ReportRefusal(Uncertain)
-		case err != nil:
+		} else if err != nil {
 			b.emit(Event{Kind: Unreachable, Err: err})
-		case h.id == id && own:
-			b.held, b.key = h, key
 		}
 		return b, err
 	}
@@ -260,18 +261,20 @@ func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, err
 	return b, err
 }
 
-// identified returns the session with that ID, or the zero held if it has ended. The error is ErrUnavailable.
-func (s *Store) identified(r *http.Request, name string, id ID) (held, error) {
+// identified returns the session with that ID, if the key was registered for it at that time. It returns the zero held if the
+// session has ended or is bound to another key. The error is ErrUnavailable.
+func (s *Store) identified(r *http.Request, name string, id ID, key string, registered time.Time) (held, error) {
 	if s.options.Backend == nil {
-		return s.identifiedCookie(r, name, id)
+		return s.identifiedCookie(r, name, id, key, registered)
 	}
 	h, reason, err := s.read(r.Context(), name, id)
 	switch {
 	case err != nil:
 		return held{}, err
-	case reason == Refused && h.record != nil && !h.over: // sealed under a secret that this process does not have
+	case reason == Refused && h.record != nil && !h.over, // sealed under a secret that this process does not have
+		reason == "" && h.key == "" && registered.IsZero(): // perhaps its seal, too
 		return held{}, errUncertain
-	case reason != "":
+	case reason != "", h.key != "" && h.key != key:
 		return held{}, nil
 	}
 	return h, nil
@@ -279,8 +282,9 @@ func (s *Store) identified(r *http.Request, name string, id ID) (held, error) {
 
 // identifiedCookie does the same for a session in a cookie. If the request has no such cookie, the session counts as existing:
 // a browser sends none if it refreshes the proof after a link from another site. If the request has another session
-// instead, for some time, the session counts as ended. Otherwise nobody knows.
-func (s *Store) identifiedCookie(r *http.Request, name string, id ID) (held, error) {
+// instead, which began after the registration and is no longer new, the session counts as ended. In all other cases
+// nobody knows: a response that is in progress can bring back an earlier cookie.
+func (s *Store) identifiedCookie(r *http.Request, name string, id ID, key string, registered time.Time) (held, error) {
 	if s.options.Revoked != nil {
 		if t, _, record, err := s.loadStamp(r.Context(), id); err != nil || record != nil && t.mark == ended {
 			return held{}, err
@@ -289,20 +293,25 @@ func (s *Store) identifiedCookie(r *http.Request, name string, id ID) (held, err
 	if !sent(r, name) {
 		return held{content: content{id: id}}, nil
 	}
-	ended := false
 	cookies := r.CookiesNamed(name)
-	for _, c := range cookies[:min(len(cookies), maxCookies)] {
+	if len(cookies) > maxCookies {
+		return held{}, errUncertain
+	}
+	later := false
+	for _, c := range cookies {
 		h, reason, err := s.keeper.load(r.Context(), name, c.Value)
 		switch {
 		case err != nil:
 			return held{}, err
-		case h.id == id && !h.over: // RevokeOthers may be in progress, so it may not be over
+		case h.id == id && !h.over && (h.key == "" || h.key == key): // RevokeOthers may be in progress, so it may not be over
 			return h, nil
-		case reason == "" && time.Since(h.created) > settleTime:
-			ended = true
+		case h.id == id:
+			return held{}, errUncertain
+		case reason == "" && h.other == 0 && !registered.IsZero() && h.created.After(registered) && time.Since(h.created) > settleTime:
+			later = true
 		}
 	}
-	if ended {
+	if later {
 		return held{}, nil
 	}
 	return held{}, errUncertain
@@ -320,31 +329,27 @@ func (b *Binding) ID() string {
 // returns "" if there is none.
 func (b *Binding) Key() string { return b.key }
 
-// Identifier returns the name by which a browser knows the session and its key. It is not a secret. Its last part is a seal that
-// says that the key was registered. It counts only until the session on a server is bound, so that bindings outlive
-// every secret. In cookies it does not count: a proof for another key does not open the session.
+// Identifier returns the name by which a browser knows the session and its key. It is not a secret. Its last part seals the key
+// and when it was registered. That counts only until the session on a server is bound, so that bindings outlive every
+// secret. A proof for another key does not open the session.
 func (b *Binding) Identifier(key string) string {
-	seal := b.store.keys.seal(nil, registeredPurpose(b.name, b.held.id, key))
-	return b.held.id.String() + "." + encodeText([]byte(key)) + "." + encodeText(seal)
+	return b.held.id.String() + "." + encodeText([]byte(key)) + "." + b.store.sealTimed(kindRegistered, b.name, b.held.id, key)
 }
 
-// registered reports whether a seal of Identifier says that the key was registered for the session with that ID.
-func (s *Store) registered(name string, id ID, key, seal string) bool {
-	box, err := decodeText(seal)
-	if err == nil {
-		_, _, err = s.keys.open(box, registeredPurpose(name, id, key))
+// registeredAt returns when the key was registered for the session with that ID, according to the last part of an Identifier. It
+// returns the zero time if that does not open.
+func (s *Store) registeredAt(name string, id ID, key, seal string) time.Time {
+	sealed, age := s.openTimed(kindRegistered, name, id, seal)
+	if age == forever || sealed != key {
+		return time.Time{}
 	}
-	return err == nil
-}
-
-func registeredPurpose(name string, id ID, key string) []byte {
-	return append(purpose(kindRegistered, name, id[:]), key...)
+	return time.Now().Add(-age)
 }
 
 // maxKey and maxSeal are the longest parts that an identifier can have: of a key, in bytes, and of a seal, in characters.
 const (
 	maxKey  = 64
-	maxSeal = 64
+	maxSeal = 200
 )
 
 // parseIdentifier reads what Identifier returns. The key is "" if it is not one.
@@ -395,7 +400,7 @@ func (b *Binding) Prove(header http.Header, challenge string) error {
 			}
 			return err
 		}
-		b.held.proofs++
+		b.held.proofs++ // also by binding the session
 	}
 	b.setProof(header, b.key, s.sealTimed(kindProof, b.name, b.held.id, b.key), s.options.DeviceProof)
 	b.emit(Event{Kind: Proven})
@@ -421,6 +426,9 @@ func (b *Binding) emit(e Event) {
 // countProof notes in the session's record that a proof was made, so that the challenge cannot be answered again. That
 // counts as a use of the session. The error is ErrChallenge if another request came first.
 func (s *Store) countProof(ctx context.Context, name string, h held) error {
+	if h.key == "" { // binding the session counts it
+		return nil
+	}
 	latest := h
 	for range maxTries {
 		if latest.owner != "" && latest.secret > 0 { // before it is sealed under the newest secret

@@ -206,9 +206,8 @@
 // for devices 5: an offer to register a key, 6: a challenge, 7: a proof, 8: that a key was registered. An
 // end mark seals a uvarint: how many milliseconds beyond Options.Grace it is stored. With Options.Adopt,
 // there is also one for an owner whose sessions were revoked, under the owner's hash for a NUL and the name.
-// Kind 4 seals IDs, the oldest sign-in first. Kinds 5 to 7 seal the Unix time in milliseconds as a uvarint. Kind 6
-// adds a uvarint: on a server, how often a proof was made. Kind 7 adds the public key. Kind 8 seals nothing; its
-// additional data end with the key. Kinds 1 and 2 seal
+// Kind 4 seals IDs, the oldest sign-in first. Kinds 5 to 8 seal the Unix time in milliseconds as a uvarint. Kind 6
+// adds a uvarint: on a server, how often a proof was made. Kinds 7 and 8 add the public key. Kinds 1 and 2 seal
 //
 //	16 bytes  the ID
 //	uvarint   when the session began, Unix time in milliseconds

@@ -177,25 +177,31 @@ func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, err error) 
 	if err := checkCookie(cookie); err != nil {
 		return held{}, err
 	}
-	roomy := fits(cookie, len(h.owner)+len(h.note)+len(encoded))
-	if h.id != (ID{}) && (roomy || p.save >= write) { // a touch must not fail because of it
-		v.offerIfDue(&h)
-	}
-	if roomy {
+	if h.id == (ID{}) {
 		return h, nil
 	}
-	size := len(cookie.String())
-	if h.id != (ID{}) {
-		size += strict.EncodedLen(overhead + len(h.encode()))
+	if fits(cookie, len(h.owner)+len(h.note)+len(encoded)) {
+		v.offerIfDue(&h)
+		return h, nil
 	}
+	size := sizeOf(cookie, h)
 	if p.save >= write { // leave room, so that a later touch always fits
 		size += growth
-		if k.options.DeviceProof > 0 && h.key == "" {
-			size += bindingGrowth
-		}
+	}
+	if size > MaxCookie && h.key != "" && v.held.key == "" { // there is no room to bind it
+		size -= bindingGrowth
+		h.binding = v.held.binding
 	}
 	if size > MaxCookie {
 		return held{}, &TooLargeError{Size: size, Limit: MaxCookie}
 	}
+	if size+growth+bindingGrowth <= MaxCookie {
+		v.offerIfDue(&h)
+	}
 	return h, nil
+}
+
+// sizeOf returns the bytes of the cookie with h.
+func sizeOf(cookie *http.Cookie, h held) int {
+	return len(cookie.String()) + strict.EncodedLen(overhead+len(h.encode()))
 }

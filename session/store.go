@@ -74,8 +74,8 @@ type Options struct {
 	// DeviceProof is how long a proof of the device is valid, such as eight minutes. If it is set, sessions are bound to the
 	// device of a browser that supports DBSC (Device Bound Session Credentials). A copy of the cookies that was made
 	// after that works for DeviceProof at most. Browsers refresh the proof by themselves, but not often enough for
-	// less than five minutes. Package devicebound answers them. DeviceProof needs https, the Path "/" and no
-	// Domain: also a Domain in a session's own Options keeps it from being bound. Default: sessions are not bound.
+	// less than five minutes. Package devicebound answers them. DeviceProof needs https, the Path "/", no Domain
+	// and not Partitioned: also a Domain in a session's own Options keeps it from being bound. Default: sessions are not bound.
 	DeviceProof time.Duration
 
 	// Path and Domain are the cookie's. Default: "/", and no Domain, so that only the host that
@@ -131,8 +131,8 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	switch {
 	case o.DeviceProof != 0 && o.DeviceProof < time.Second:
 		return nil, errors.New("session: Options.DeviceProof must be at least a second, or 0 for sessions that are not bound to a device")
-	case o.DeviceProof != 0 && (o.Domain != "" || o.Path != "/"):
-		return nil, errors.New("session: Options.DeviceProof needs a cookie without Domain and with the Path /: only the host that set the proof receives it, and browsers refresh it below " + DevicePath)
+	case o.DeviceProof != 0 && (o.Domain != "" || o.Path != "/" || o.Partitioned):
+		return nil, errors.New("session: Options.DeviceProof needs a cookie that is not Partitioned, without Domain and with the Path /: only the host that set the proof receives it, and browsers refresh it below " + DevicePath)
 	}
 	if err := o.checkAdopt(); err != nil {
 		return nil, err

@@ -22,14 +22,16 @@
 //   - Renewing a session, signing in to it again, and rotating the secrets keep the binding. An old secret can be
 //     removed once Options.DeviceProof has passed since a new one became the newest.
 //   - Refreshing the proof counts as a use of a session on a server: it extends the idle timeout.
-//   - A binding ends with its session. The browser learns of it when it next refreshes the proof. In cookies without
-//     Options.Revoked, it learns of it only once it has had a new session for a minute. Until then it keeps
-//     refreshing. These proofs open nothing.
+//   - A binding ends with its session. On a server, the browser learns of it when it next refreshes the proof. In cookies,
+//     it learns of it if Options.Revoked remembers that the session was destroyed or revoked, or once the browser has had a
+//     later session for a minute. Until then it keeps refreshing. These proofs open nothing.
 //   - If it is uncertain whether the session has ended, for example during an outage, the answer is 503. The browser
-//     keeps its key and tries again.
+//     keeps its key and tries again. In cookies, a cookie that another host of the domain has planted can be
+//     mistaken for a later session: a name with the prefix __Host- rules that out.
+//   - In cookies, a session without room for a binding, some 60 bytes, is not bound.
 //   - With Options.DeviceProof of zero, a session loses its binding when it is next used, and Handler answers 404, after which a
 //     browser drops its key. So all processes need the same option at the same time. Before it is set again, the
-//     proofs must have expired.
+//     challenges must have expired.
 //   - Another Store does not adopt a session that is bound (session.Options.Adopt).
 //   - With Options.Revoked, signing in to a bound session is answered with 409 if another request has renewed or ended the
 //     session meanwhile. The request can be repeated.

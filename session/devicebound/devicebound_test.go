@@ -258,11 +258,7 @@ func Test_23_of_two_keys_the_browser_keeps_the_one_that_counts(t *testing.T) {
 				if other.Binding != nil {
 					other.Refresh(false)
 				}
-				require.True(t, offer2 == "" || (b.Binding == nil) != (other.Binding == nil))
 				requirePage(t, b, "2//true")
-				if b.Binding == nil {
-					b, other = other, b
-				}
 				time.Sleep(5 * time.Minute)
 			}
 		}
@@ -597,6 +593,9 @@ func (a *attempt) jwk() map[string]any { return a.header["jwk"].(map[string]any)
 const (
 	refused = http.StatusBadRequest
 	asked   = http.StatusForbidden // to answer another challenge
+
+	// notHere is refused on a server. In cookies, nobody knows which session the browser will have.
+	notHere = http.StatusServiceUnavailable
 )
 
 type attack struct {
@@ -703,7 +702,7 @@ var registrations = []attack{
 // showings are attempts to show a key again.
 var showings = []attack{
 	{"no identifier", refused, func(a *attempt) { a.r.Header.Del("Sec-Secure-Session-Id") }},
-	{"another's identifier", refused, func(a *attempt) { a.r.Header.Set("Sec-Secure-Session-Id", a.other.Binding.ID) }},
+	{"another's identifier", notHere, func(a *attempt) { a.r.Header.Set("Sec-Secure-Session-Id", a.other.Binding.ID) }},
 	{"another's cookies", refused, func(a *attempt) {
 		a.r.Header.Set("Cookie", a.other.Request("GET", "/").Header.Get("Cookie"))
 		if a.p.memory != nil { // a server does not look at them
@@ -714,14 +713,14 @@ var showings = []attack{
 		a.r.Header.Set("Sec-Secure-Session-Id", a.visitor.Binding.ID[:32])
 		a.r.Header.Del("Cookie")
 	}},
-	{"another's ID with one's own key", refused, func(a *attempt) {
+	{"another's ID with one's own key", notHere, func(a *attempt) {
 		a.r.Header.Set("Sec-Secure-Session-Id", a.other.Binding.ID[:32]+a.visitor.Binding.ID[32:])
 	}},
-	{"one's own ID with another key", refused, func(a *attempt) {
+	{"one's own ID with another key", notHere, func(a *attempt) {
 		a.r.Header.Set("Sec-Secure-Session-Id", a.visitor.Binding.ID[:32]+a.other.Binding.ID[32:])
 		a.signer = a.other.Key
 	}},
-	{"a key that is none", refused, func(a *attempt) {
+	{"a key that is none", notHere, func(a *attempt) {
 		a.r.Header.Set("Sec-Secure-Session-Id", a.visitor.Binding.ID[:32]+".AAAA")
 	}},
 	{"an identifier that is none", refused, func(a *attempt) { a.r.Header.Set("Sec-Secure-Session-Id", "x") }},
@@ -801,9 +800,13 @@ func Test_23_attacks_are_refused_and_disturb_nobody(t *testing.T) {
 			}
 			w := httptest.NewRecorder()
 			p.app.ServeHTTP(w, a.r)
-			require.Equal(t, attack.status, w.Code, "%s: %s", attack.what, w.Body)
+			want := attack.status
+			if want == notHere && p.memory != nil {
+				want = refused
+			}
+			require.Equal(t, want, w.Code, "%s: %s", attack.what, w.Body)
 			require.Empty(t, w.Header()["Set-Cookie"], attack.what)
-			if attack.status == refused {
+			if want == refused {
 				require.Len(t, p.reasons(session.DeviceRefused), 1, attack.what)
 			}
 			requirePage(t, a.visitor, "Superman//true")
@@ -819,7 +822,9 @@ func Test_23_an_identifier_with_another_key_opens_nothing(t *testing.T) {
 		thief := p.bound(t)
 		thief.Binding.ID = visitor.Binding.ID[:32] + thief.Binding.ID[32:]
 		thief.Cookies = map[string]backendtest.Kept{name: visitor.Cookies[name]}
-		require.Equal(t, http.StatusBadRequest, thief.Copy().Show(thief, false).StatusCode, "with the visitor's cookie")
+		if p.memory == nil {
+			require.Equal(t, http.StatusServiceUnavailable, thief.Copy().Show(thief, false).StatusCode, "with the visitor's cookie")
+		}
 		res := thief.Copy().Show(thief, true)
 		if p.memory != nil {
 			require.Equal(t, http.StatusBadRequest, res.StatusCode)
@@ -840,6 +845,7 @@ func Test_23_what_the_attacks_begin_with_is_accepted(t *testing.T) {
 		b.Ask("POST", "/set?name=Superman")
 		require.NotNil(t, b.Binding)
 		require.Equal(t, http.StatusOK, b.Refresh(false).StatusCode)
+		requirePage(t, b, "Superman//true")
 
 		quoted := b.RefreshRequest(false) // as in the draft
 		quoted.Header.Set("Sec-Secure-Session-Id", `"`+b.Binding.ID+`"`)
@@ -888,6 +894,6 @@ func Test_23_instructions_are_what_browsers_expect(t *testing.T) {
 		require.InDelta(t, 470, time.Until(b.Cookies[proofOf(b)].Expires).Seconds(), 1)
 		require.Equal(t, "/dbsc/_heroes_session/refresh", b.Binding.RefreshURL)
 		require.Equal(t, "Path=/; HttpOnly; Secure; SameSite=None", b.Binding.Credentials[0].Attributes)
-		require.Len(t, b.Binding.ID, 133)
+		require.Len(t, b.Binding.ID, 185)
 	})
 }
