@@ -305,8 +305,6 @@ func (s *Store) identifiedCookie(r *http.Request, name string, id ID, key string
 			return held{}, err
 		case h.id == id && !h.over && (h.key == "" || h.key == key): // RevokeOthers may be in progress, so it may not be over
 			return h, nil
-		case h.id == id:
-			return held{}, errUncertain
 		case reason == "" && h.other == 0 && !registered.IsZero() && h.created.After(registered) && time.Since(h.created) > settleTime:
 			later = true
 		}

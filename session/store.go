@@ -386,6 +386,6 @@ func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
 	info.Created, info.LastUse = h.created, h.used
 	info.IdleLeft, info.LifetimeLeft = now.left(), now.lifetime
 	info.Owner, info.Authenticated, info.Note = h.owner, h.when, h.note
-	info.Bound = s.options.DeviceProof > 0 && (h.key != "" || v.bindingDue())
+	info.Bound = s.options.DeviceProof > 0 && h.key != ""
 	return info
 }

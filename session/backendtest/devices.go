@@ -38,8 +38,8 @@ func BoundApp(store *session.Store) http.Handler {
 				s.Options.MaxAge = -1
 			}
 		}
-		if err == nil {
-			err = store.Save(r, w, s)
+		if err == nil { // before the page shows what became of it
+			err = session.Of(r).Respond(r, http.StatusOK, func() error { return store.Save(r, w, s) })
 		}
 		if err != nil {
 			http.Error(w, err.Error(), session.Status(w.Header(), err))
