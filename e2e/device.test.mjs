@@ -124,7 +124,7 @@ const suite = (store, processes) => {
     assert.match(log(), /"reason":"skipped_error"/);
   });
 
-  test(`${store}: after "Forget me" the next session is bound anew`, async () => {
+  test(`${store}: after "Forget me", the next session is bound to a new key`, async () => {
     await restart();
     await page.goto(https.url);
     await page.getByRole("button", { name: "Forget me" }).click();

@@ -61,6 +61,17 @@ type binding struct {
 	offer bool // this write offers registration; not sealed
 }
 
+// checkDevice reports options for devices that cannot work.
+func (o Options) checkDevice() error {
+	switch {
+	case o.DeviceProof != 0 && o.DeviceProof < time.Second:
+		return errors.New("session: Options.DeviceProof must be at least a second, or 0 for sessions that are not bound to a device")
+	case o.DeviceProof != 0 && (o.Domain != "" || o.Path != "/" || o.Partitioned):
+		return errors.New("session: Options.DeviceProof needs a cookie that is not Partitioned, without Domain and with the Path /: only the host that set the proof receives it, and browsers refresh it below " + DevicePath)
+	}
+	return nil
+}
+
 // withBinding returns c bound to the key that the request proves, if c was not bound before. If sessions are not to be
 // bound, it returns c without a binding.
 func (v *visit) withBinding(c content) content {
@@ -229,8 +240,8 @@ type Binding struct {
 }
 
 // Binding returns the binding of a session with a cookie of that name: of the session with that Identifier or, if the
-// identifier is "", of the request's. The error is ErrUnavailable if it is uncertain whether the session has ended:
-// a browser that is told that it has ended drops its key for good.
+// identifier is "", of the request's. The error is ErrUnavailable if it is uncertain whether the session has ended.
+// Once a browser learns that a session has ended, it discards the key.
 func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, error) {
 	b := &Binding{ctx: r.Context(), store: s, name: name}
 	if identifier != "" {
@@ -253,9 +264,9 @@ func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, err
 	x := Of(r)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.registering = true
 	v, err := x.visit(s, r, name)
 	if err == nil {
+		v.registering = true
 		b.held, b.key, b.live, err = v.held, v.held.key, v.brought == broughtLive, v.err
 	}
 	return b, err
@@ -315,7 +326,7 @@ func (s *Store) identifiedCookie(r *http.Request, name string, id ID, key string
 	return held{}, errUncertain
 }
 
-// ID returns the session's ID, as in Info, or "" if there is no session.
+// ID returns the same ID as Info does, or "" if there is no session.
 func (b *Binding) ID() string {
 	if b.held.id == (ID{}) {
 		return ""

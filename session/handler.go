@@ -13,10 +13,9 @@ import (
 // An Exchange is one request and its response, and the sessions that were read in it.
 // Applications do not need it; it is for the middleware of a framework.
 type Exchange struct {
-	ctx         context.Context // of the request when it arrived
-	safe        bool            // it is a GET or HEAD
-	registering bool            // the browser has sent the request to register a key
-	handled     bool            // Handler saves with the first byte; without it, Save does
+	ctx     context.Context // of the request when it arrived
+	safe    bool            // it is a GET or HEAD
+	handled bool            // Handler saves with the first byte; without it, Save does
 
 	mu     sync.Mutex // a handler may run on after http.TimeoutHandler has answered
 	visits []*visit

@@ -128,11 +128,8 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 		return nil, err
 	}
 	o.Path = cmp.Or(o.Path, "/")
-	switch {
-	case o.DeviceProof != 0 && o.DeviceProof < time.Second:
-		return nil, errors.New("session: Options.DeviceProof must be at least a second, or 0 for sessions that are not bound to a device")
-	case o.DeviceProof != 0 && (o.Domain != "" || o.Path != "/" || o.Partitioned):
-		return nil, errors.New("session: Options.DeviceProof needs a cookie that is not Partitioned, without Domain and with the Path /: only the host that set the proof receives it, and browsers refresh it below " + DevicePath)
+	if err := o.checkDevice(); err != nil {
+		return nil, err
 	}
 	if err := o.checkAdopt(); err != nil {
 		return nil, err
@@ -230,7 +227,7 @@ func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error)
 	if x.begun {
 		return nil, ErrTooLate
 	}
-	v = &visit{store: s, registering: x.registering}
+	v = &visit{store: s}
 	v.use(sessions.NewSession(s, name))
 	v.session.IsNew = true
 	x.visits = append(x.visits, v)

@@ -40,7 +40,7 @@ type Kept struct {
 	Lax     bool // it is not sent if another site caused the request
 }
 
-// Instructions are what a browser is told when it registers a key.
+// Instructions are the body of the response to a registration. They tell the browser when and where to refresh the proof.
 type Instructions struct {
 	ID          string `json:"session_identifier"`
 	RefreshURL  string `json:"refresh_url"`

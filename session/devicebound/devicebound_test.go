@@ -228,9 +228,9 @@ func Test_23_a_registration_whose_answer_is_cut_locks_nobody_out(t *testing.T) {
 	})
 }
 
-// Two pages at once offer registration in cookies. The browser registers two keys, and keeps the one that the session
-// is bound to.
-func Test_23_of_two_keys_the_browser_keeps_the_one_that_counts(t *testing.T) {
+// In cookies, two pages at once offer registration. The browser registers two keys and keeps both. The session stays bound
+// to one of them.
+func Test_23_two_keys_that_are_registered_at_once_lock_nobody_out(t *testing.T) {
 	everywhere(t, func(t *testing.T, p *place) {
 		for _, second := range []bool{false, true} {
 			b := backendtest.NewBoundBrowser(t, p.app)

@@ -679,7 +679,7 @@ func Test_23_a_planted_cookie_ends_no_binding(t *testing.T) {
 	})
 }
 
-// The other system has set its cookie again, and the session is adopted anew. Its time of creation is the other Store's.
+// The other system sets its cookie again, so another session is adopted. Its creation time comes from the other Store.
 func Test_23_a_session_that_was_adopted_just_now_ends_no_binding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, err := session.New([][]byte{secret}, session.Options{})

@@ -54,7 +54,7 @@ type Reader struct {
 // cookies. Register the same types with gob as the other application does.
 func New(keyPairs [][]byte, options Options) (*Reader, error) {
 	if len(keyPairs) == 0 {
-		return nil, errors.New("gorilla: there is no key: pass the keys that the application passes to sessions.NewCookieStore")
+		return nil, errors.New("gorilla: no keys were passed: use the keys that the application passes to sessions.NewCookieStore")
 	}
 	r := &Reader{maxAge: options.MaxAge, convert: options.Convert}
 	if r.maxAge == 0 {
