@@ -374,7 +374,7 @@ func parseIdentifier(text string) (id ID, key, seal string) {
 }
 
 // Challenge returns a challenge for the browser to sign. It is valid for Options.DeviceProof and five minutes. On a server it
-// can be answered once; in cookies, repeatedly. After Prove, Challenge returns the one for the next refresh.
+// can be answered once, as soon as the session is bound; in cookies, repeatedly. After Prove, Challenge returns the one for the next refresh.
 func (b *Binding) Challenge() string {
 	return b.store.sealTimed(kindChallenge, b.name, b.held.id, string(binary.AppendUvarint(nil, b.held.proofs)))
 }
