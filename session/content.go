@@ -94,6 +94,7 @@ const (
 	fieldOptional
 	fieldOffered
 	fieldProofs
+	fieldRequired
 )
 
 // maxContent is more than a content needs besides its values, its owner and its note.
@@ -131,7 +132,11 @@ func (c content) encode() []byte {
 	}
 	b = appendNumber(b, fieldOther, c.other.Milliseconds())
 	b = appendField(b, fieldKey, c.key)
-	b = appendNumber(b, fieldOptional, c.optional.Milliseconds())
+	if c.required.IsZero() {
+		b = appendNumber(b, fieldOptional, c.optional.Milliseconds())
+	} else if c.optional > 0 {
+		b = appendNumber(b, fieldRequired, c.required.UnixMilli())
+	}
 	b = appendNumber(b, fieldOffered, c.offered.Milliseconds())
 	b = appendNumber(b, fieldProofs, int64(c.proofs))
 	return append(append(b, fieldEnd), c.values...)
@@ -210,6 +215,8 @@ func decodeContent(plain string) (c content, err error) {
 			c.offered = readDuration(&field)
 		case fieldProofs:
 			c.proofs = field.Uvarint()
+		case fieldRequired:
+			c.required = time.UnixMilli(int64(field.Uvarint()))
 		}
 	}
 	if c.owner != "" {

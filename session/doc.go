@@ -221,8 +221,9 @@
 //	          with Options.Revoked, 10 the milliseconds of KeepFor, 11 when the owner signed in by the
 //	          backend's clock, Unix time in milliseconds, 12 the milliseconds until the cookie that the
 //	          session was adopted from expires, 13 the public key of the device: a compressed point of
-//	          P-256 (SEC 1, section 2.3.3), 14 the milliseconds until it needs a proof, 15 those until
-//	          registration can be offered again, 16 on a server, how often a proof was made; tag 0 ends them
+//	          P-256 (SEC 1, section 2.3.3), 14 in a cookie, the milliseconds until it needs a proof, 15 those
+//	          until registration can be offered again, 16 on a server, how often a proof was made, 17 on a
+//	          server, when it needs a proof by the backend's clock, Unix time in milliseconds; tag 0 ends them
 //	values    in the encoding of package internal/values
 //
 // A record of Options.Revoked is not sealed: 8 bytes of a number, 16 bytes of a renewal mark, under the

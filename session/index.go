@@ -343,16 +343,21 @@ func (k onServer) restore(ctx context.Context, v *visit, h held) {
 		refused, err := k.refusedSince(ctx, name, before)
 		ends = refused || err != nil
 	}
-	latest, _, err := k.read(ctx, name, h.id)
-	if err != nil || latest.verifier != h.verifier { // ended, or continued by another request
-		return
-	}
 	next, ttl := k.endMark(name, h)
-	if !ends {
-		before.content = before.after(time.Since(before.at))
-		before.binding = latest.binding
-		k.sealRecord(name, &before) // the old bytes would make their lifetime begin again
-		next, ttl = before.record, before.ttl()
+	for range maxTries { // a proof may be noted in between
+		latest, _, err := k.read(ctx, name, h.id)
+		if err != nil || latest.verifier != h.verifier { // ended, or continued by another request
+			return
+		}
+		if !ends {
+			now := time.Now()
+			before.content, before.at = before.after(now.Sub(before.at)), now
+			before.binding = latest.binding
+			k.sealRecord(name, &before) // the old bytes would make their lifetime begin again
+			next, ttl = before.record, before.ttl()
+		}
+		if ok, err := k.swap(ctx, h.id, latest.record, next, ttl); ok || err != nil {
+			return
+		}
 	}
-	_, _ = k.swap(ctx, h.id, latest.record, next, ttl)
 }

@@ -45,7 +45,7 @@ func (v *visit) content(p plan, now time.Time) content {
 }
 
 // updated returns c with what the request changes in it besides the values.
-func (v *visit) updated(c content) content { return v.withBinding(v.withSignIn(c)) }
+func (v *visit) updated(c content) content { return v.withSignIn(v.withBinding(c)) }
 
 // touched returns the content as it is after a use at that time.
 func (h held) touched(o Options, now time.Time) content {
@@ -117,10 +117,7 @@ func (c content) began(now time.Time) time.Duration {
 	return now.Sub(c.created)
 }
 
-// growth is how many characters the time of the last use can add to a cookie.
-const growth = 6
-
-// bindingGrowth is how many characters a binding can add to it.
+// bindingGrowth is how many characters a binding can add to a cookie.
 const bindingGrowth = 60
 
 // attributes is more than a cookie's attributes need besides its name, path and domain.
@@ -138,7 +135,7 @@ func (k inCookie) check(v *visit, p plan, encoded string) error {
 // size need not be known.
 func fits(c *http.Cookie, size int) bool {
 	most := strict.EncodedLen(overhead+maxContent+size) + len(c.Name) + len(c.Path) + len(c.Domain) + attributes
-	return most+growth <= MaxCookie
+	return most <= MaxCookie
 }
 
 func (k inCookie) save(ctx context.Context, v *visit, p plan, encoded string) (held, error) {
@@ -146,7 +143,7 @@ func (k inCookie) save(ctx context.Context, v *visit, p plan, encoded string) (h
 	if err == nil {
 		err = k.endCopies(ctx, v, p, &h)
 	}
-	if err != nil && p.save == touch { // the page does not depend on it
+	if err != nil && err != errDropped && p.save == touch { // the page does not depend on it
 		if statusOf(err) == http.StatusInternalServerError { // the cookie's attributes have changed
 			v.emit(ctx, Event{Kind: Lost, Err: err})
 		}
@@ -184,21 +181,30 @@ func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, err error) 
 		v.offerIfDue(&h)
 		return h, nil
 	}
-	size := sizeOf(cookie, h)
-	if p.save >= write { // leave room, so that a later touch always fits
-		size += growth
+	size := grownSize(cookie, h)
+	if size > MaxCookie && v.held.key == "" { // there is no room to bind it
+		if h.key != "" && p.save == touch && !v.stale() {
+			return held{}, errDropped
+		}
+		h.binding = binding{}
+		size = grownSize(cookie, h)
 	}
-	if size > MaxCookie && h.key != "" && v.held.key == "" { // there is no room to bind it
-		size -= bindingGrowth
-		h.binding = v.held.binding
-	}
-	if size > MaxCookie {
+	if size > MaxCookie && (p.save >= write || sizeOf(cookie, h) > MaxCookie) {
 		return held{}, &TooLargeError{Size: size, Limit: MaxCookie}
 	}
-	if size+growth+bindingGrowth <= MaxCookie {
+	if size+bindingGrowth <= MaxCookie {
 		v.offerIfDue(&h)
 	}
 	return h, nil
+}
+
+// grownSize returns the bytes that the cookie with h can have after later touches, which only move its times.
+func grownSize(cookie *http.Cookie, h held) int {
+	h.used, h.idle = h.used.Add(h.lifetime), h.lifetime
+	if h.owner != "" {
+		h.age += h.lifetime
+	}
+	return sizeOf(cookie, h)
 }
 
 // sizeOf returns the bytes of the cookie with h.

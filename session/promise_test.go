@@ -552,18 +552,28 @@ func Test_10_a_cookie_too_large_is_an_error_that_says_how_large(t *testing.T) {
 }
 
 func Test_10_a_session_that_was_stored_can_be_read_as_long_as_it_lasts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := visitor{t: t, store: newStore(t, Options{}, oldSecret)}
-		for n := 3100; v.cookie == ""; n-- { // the largest that fits
-			v.set("name", strings.Repeat("x", n))
-		}
-		for range 40 {
-			time.Sleep(17 * time.Hour)
-			v.store = newStore(t, Options{}, newSecret, oldSecret)
-			require.Equal(t, 200, v.visit(look).StatusCode)
-			require.NotEmpty(t, v.values())
-		}
-	})
+	for _, owner := range []string{"", "clark"} {
+		synctest.Test(t, func(t *testing.T) {
+			v := visitor{t: t, store: newStore(t, Options{IdleTimeout: time.Hour}, oldSecret)}
+			for n := 3100; v.cookie == ""; n-- { // the largest that fits
+				v.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+					s.Values["name"] = strings.Repeat("x", n)
+					if owner != "" {
+						require.NoError(t, v.store.SignIn(r, s, owner))
+					}
+				})
+			}
+			for range 40 {
+				time.Sleep(17 * time.Hour / 20)
+				require.NotEmpty(t, v.values())
+			}
+			v.store = newStore(t, Options{}, newSecret, oldSecret) // the timeout is longer, which takes more room
+			for range 36 {
+				require.NotEmpty(t, v.values())
+				time.Sleep(17 * time.Hour)
+			}
+		})
+	}
 }
 
 func Test_10_values_without_end_are_refused_before_they_take_memory(t *testing.T) {

@@ -108,8 +108,8 @@ func (s *Store) read(ctx context.Context, name string, id ID) (held, Reason, err
 
 // openRecord opens a record and computes what time the session has left by the backend's clock.
 // The record that begins a lifetime, with the session or a sign-in, contains only how long it is; its
-// expiry shows when it was written. Later records contain when the lifetime ends and when the owner
-// signed in, so that even slow writes change neither.
+// expiry shows when it was written. Later records contain when the lifetime ends, when the owner signed in
+// and from when on a bound session needs a proof, so that even slow writes change none of these.
 func (s *Store) openRecord(name string, id ID, record []byte, expires, now time.Time) (held, Reason) {
 	plain, secret, err := s.keys.open(record, purpose(kindRecord, name, id[:]))
 	if err != nil {
@@ -128,6 +128,9 @@ func (s *Store) openRecord(name string, id ID, record []byte, expires, now time.
 	}
 	h := held{content: c.after(max(0, now.Sub(written))), record: record, secret: secret}
 	h.lifetime, h.unused = c.ends.Sub(now), now.Sub(written)
+	if !c.required.IsZero() {
+		h.optional = max(0, c.required.Sub(now))
+	}
 	if c.owner != "" {
 		h.age = now.Sub(c.since)
 	}

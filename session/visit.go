@@ -301,14 +301,18 @@ func (v *visit) needs(late bool) step {
 	return none
 }
 
-// due reports whether the session needs to be stored again: half of its
-// idle timeout has passed, an older secret sealed it, or the timeouts in the options have changed. On a
-// server it is also stored once it has not been written for an hour, so that LastUse is exact to an
-// hour. That sets no cookie.
+// due reports whether the session needs to be stored again.
 func (v *visit) due() bool {
+	return v.brought == broughtLive && (v.stale() || v.bindingDue())
+}
+
+// stale reports whether half of the session's idle timeout has passed, an older secret sealed it, or the timeouts in the
+// options have changed. On a server it is also stale once it has not been written for an hour, so that LastUse is exact
+// to an hour. Writing that sets no cookie.
+func (v *visit) stale() bool {
 	timeout := v.store.options.idle()
 	halfGone := v.held.idle <= timeout/2 // also if the timeout was set to never
-	return v.brought == broughtLive && (v.held.secret > 0 || v.held.longer || halfGone || v.bindingDue() || v.held.unused >= touchEvery)
+	return v.held.secret > 0 || v.held.longer || halfGone || v.held.unused >= touchEvery
 }
 
 // check reports why the session cannot be saved, as far as that shows without I/O.

@@ -41,8 +41,7 @@
 // A copy of both cookies works until the proof in it expires: for Options.DeviceProof at most, plus any difference between
 // the servers' clocks. Without the key, nobody can refresh the proof. Until it expires, anyone who has the copy can
 // change, renew or end the session. A copy from before the binding needs no proof. On a server it stops working when
-// Options.Grace after the binding is over. Each write to the session prolongs that time by as long as the write takes. In
-// a cookie, it works until the cookie expires.
+// Options.Grace after the binding is over. In a cookie, it works until the cookie expires.
 //
 // If a thief registers a key first, with a copy of a session that is not bound yet, the thief keeps the session. On a server
 // the visitor then has to sign in again. Anyone who can run programs on the device can make it sign challenges.

@@ -230,6 +230,81 @@ func Test_23_a_sign_in_that_cannot_be_confirmed_changes_no_binding(t *testing.T)
 	})
 }
 
+// The sign-in failed, so the session continues as it was, also if a refresh comes between two steps of putting it back.
+func Test_23_a_refresh_meanwhile_does_not_keep_a_sign_in_from_being_undone(t *testing.T) {
+	memory := &hook{Backend: &backendtest.Memory{}}
+	with(t, session.Options{Backend: memory}, func(t *testing.T, p *place) {
+		b := p.bound(t)
+		other := b.Copy()
+		memory.has = func() error {
+			memory.swap = func(swap func() (bool, error)) (bool, error) { // that puts it back
+				memory.swap = nil
+				other.Binding, other.Key = b.Binding, b.Key
+				require.Equal(t, http.StatusOK, other.Refresh(false).StatusCode)
+				return swap()
+			}
+			return errors.New("out of reach")
+		}
+		res, _ := b.Ask("POST", "/sign-in?owner=clark")
+		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+		memory.has = nil
+		requirePage(t, b, "Superman//true")
+		time.Sleep(2 * valid)
+		b.Next = ""
+		requirePage(t, b, "Superman//true")
+	})
+}
+
+// However slowly requests are written, and however many.
+func Test_23_no_write_prolongs_the_time_without_a_proof(t *testing.T) {
+	memory := &hook{Backend: &backendtest.Memory{}}
+	with(t, session.Options{Backend: memory}, func(t *testing.T, p *place) {
+		b := backendtest.NewBoundBrowser(t, p.app)
+		b.Ask("POST", "/set?name=Superman")
+		early := b.Copy() // requests that were sent before the registration
+		b.Get("/")
+		requirePage(t, b, "Superman//true")
+		bound := time.Now()
+		memory.swap = func(swap func() (bool, error)) (bool, error) {
+			time.Sleep(900 * time.Millisecond)
+			return swap()
+		}
+		for n := 0; ; n++ {
+			sent := time.Since(bound)
+			require.Less(t, sent, 11*time.Second)
+			res, body := early.Ask("POST", fmt.Sprintf("/set?name=%d", n))
+			if res.StatusCode == http.StatusConflict {
+				require.Greater(t, sent, 9*time.Second)
+				break
+			}
+			require.Equal(t, http.StatusOK, res.StatusCode, body)
+		}
+		memory.swap = nil
+		_, body := b.Get("/")
+		require.True(t, strings.HasSuffix(body, "//true"), body)
+	})
+}
+
+// What a session needs for an offer does not refuse a change that fits without it.
+func Test_23_an_offer_takes_no_room_from_the_values(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		largest := map[time.Duration]int{}
+		for _, proof := range []time.Duration{0, valid} {
+			p := &place{}
+			p.open(t, session.Options{DeviceProof: proof})
+			b := backendtest.NewBoundBrowser(t, p.app)
+			b.Able = false
+			b.Ask("POST", "/set?name=Superman")
+			for size := 3100; largest[proof] == 0; size-- {
+				if res, _ := b.Ask("POST", "/set?name="+strings.Repeat("x", size)); res.StatusCode == http.StatusOK {
+					largest[proof] = size
+				}
+			}
+		}
+		require.Equal(t, largest[0], largest[valid])
+	})
+}
+
 func Test_23_a_challenge_whose_answer_may_have_been_lost_is_not_valid_any_more(t *testing.T) {
 	memory := &hook{Backend: &backendtest.Memory{}}
 	with(t, session.Options{Backend: memory}, func(t *testing.T, p *place) {
@@ -780,19 +855,26 @@ func Test_23_a_session_that_has_grown_too_large_for_a_binding_is_not_bound(t *te
 		b := backendtest.NewBoundBrowser(t, p.app)
 		b.Ask("POST", "/set?name=Superman")
 		b.Get("/")
-		for size := 3100; ; size-- {
-			early := b.Copy()
-			delete(early.Cookies, proofOf(b))
-			res, _ := early.Ask("POST", "/set?name="+strings.Repeat("x", size))
-			if res.StatusCode == http.StatusOK {
+		before, kept, largest := b.Copy(), false, 0
+		for size := 3100; size > 2850; size-- {
+			res, _ := before.Copy().Ask("POST", "/set?name="+strings.Repeat("x", size))
+			for _, line := range res.Header["Set-Cookie"] {
+				largest = max(largest, len(line))
+			}
+			if !kept && res.StatusCode == http.StatusOK {
 				b.Keep(res)
-				break
+				kept = true
 			}
 		}
+		require.LessOrEqual(t, largest, session.MaxCookie)
+		require.Greater(t, largest, session.MaxCookie-16)
 		p.events = nil
 		for range 3 {
-			_, body := b.Get("/")
+			res, body := b.Get("/")
 			require.True(t, strings.HasPrefix(body, "xxx") && strings.HasSuffix(body, "//false"))
+			for _, c := range res.Cookies() {
+				require.NotEqual(t, name, c.Name, "a page that is in progress would undo changes")
+			}
 			time.Sleep(valid)
 		}
 		require.Empty(t, p.reasons(session.Lost))
