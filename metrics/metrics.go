@@ -162,11 +162,6 @@ func (b backend) AddOwned(ctx context.Context, owner session.OwnerHash, id sessi
 	return b.Backend.AddOwned(ctx, owner, id, ttl)
 }
 
-func (b backend) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (has bool, err error) {
-	defer b.observe("has_owned", time.Now(), &err)
-	return b.Backend.HasOwned(ctx, owner, id)
-}
-
 func (b backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, now time.Time, err error) {
 	defer b.observe("owned", time.Now(), &err)
 	return b.Backend.Owned(ctx, owner)

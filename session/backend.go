@@ -48,9 +48,6 @@ type Backend interface {
 	// AddOwned adds the session id to the owner's entries for ttl, or sets the entry's ttl again.
 	AddOwned(ctx context.Context, owner OwnerHash, id ID, ttl time.Duration) error
 
-	// HasOwned reports whether the session id is among the owner's entries.
-	HasOwned(ctx context.Context, owner OwnerHash, id ID) (bool, error)
-
 	// Owned returns the owner's entries, in any order, and what time it is by the backend's clock. If
 	// there are no entries, the time may be zero.
 	Owned(ctx context.Context, owner OwnerHash) (owned []Owned, now time.Time, err error)

@@ -55,7 +55,7 @@ var ErrChallenge = errors.New("session: the challenge is not valid any more: ans
 type binding struct {
 	key      string        // public; "" if the session is not bound
 	optional time.Duration // how much longer a bound session opens without a proof
-	required time.Time     // when it does not any more, by the backend's clock; on a server only
+	required time.Time     // when it does not any more, by the backend's clock; on a server only; if not bound: when it would not
 	offered  time.Duration // until registration can be offered again
 	proofs   uint64        // how many proofs were made since the session was bound, with the first; on a server only
 
@@ -82,7 +82,6 @@ func (v *visit) withBinding(c content) content {
 	case c.key == "" && v.proof.id == c.id:
 		c.key, c.optional, c.offered = v.proof.key, o.Grace, 0
 		if o.Backend != nil {
-			c.required = c.ends.Add(o.Grace - c.lifetime)
 			c.proofs++ // the first one
 		}
 	}

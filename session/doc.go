@@ -109,12 +109,12 @@
 // With a Backend, Sessions lists an owner's sessions, RevokeOwned ends one of them, RevokeOthers all
 // but the visitor's own, such as after a change of the password, and RevokeOwner all. Fresh and
 // RequireSignIn ask for the password again before something dangerous. The backend keeps an index
-// for that. It costs two round trips more to sign in, and one more to sign out, for each secret; a page
+// for that. It costs one round trip more to sign in, and one more to sign out, for each secret; a page
 // costs nothing more.
 //
-// SignIn adds the session to the index when it is called. Saving writes the record and then confirms
-// that the session is still in the index, before the cookie is sent. Ending an owner's sessions puts
-// an end mark in the place of each record and then removes the session from the index. So whatever
+// SignIn adds the session to the index when it is called, and the session must be saved within 30 seconds. Ending an
+// owner's sessions puts an end mark in the place of each session in the index, also of one that is not saved yet, and then
+// removes it from the index. The mark stays for a minute, and while it is there, the session cannot be saved. So whatever
 // overlaps, one of the two notices the other. If a process dies in between, the index may keep a stale
 // entry, which Sessions drops once it is a minute old. It never lacks one.
 //

@@ -147,15 +147,10 @@ func (s *Store) RevokeOthers(r *http.Request, session *sessions.Session) (ended 
 // stillOpen returns ErrConflict if the visitor's session has ended or was renewed since it was read, or if its
 // sign-in was overtaken by a revocation.
 func (s *Store) stillOpen(ctx context.Context, name string, own visit) error {
-	there, err := false, error(nil)
-	if own.signIn != nil {
-		there, err = s.inIndex(ctx, name, own.signIn.owner, own.id())
-	} else {
-		var h held
-		h, _, err = s.read(ctx, name, own.held.id)
-		there = h.verifier == own.held.verifier && own.deviceAllows(h)
-	}
-	if err == nil && !there {
+	id := own.id()
+	h, _, err := s.read(ctx, name, id)
+	same := id != own.held.id || h.verifier == own.held.verifier && own.deviceAllows(h)
+	if err == nil && (h.over || !same) {
 		err = ErrConflict
 	}
 	return err
@@ -178,35 +173,26 @@ func (s *Store) revokeEach(ctx context.Context, name, owner string, owned []inde
 
 // revoke ends one of the owner's sessions and then removes it from the index. It reports whether
 // there was one. It also ends a session that nobody has signed in to yet, because that sign-in may be in
-// progress: while the end mark is there, the session cannot be saved, and afterwards its sign-in finds
-// that it is no longer in the index. If the entry is too old for that, only the entry is removed. A
-// session of another owner is left alone.
+// progress: the end mark stays until that sign-in is too late to be saved. If the entry is too old for that,
+// only the entry is removed. A session of another owner is left alone.
 //
 // The session ends first: if this process dies in between, the index still has it.
 func (s *Store) revoke(ctx context.Context, name, owner string, e indexed) (was bool, err error) {
-	for again := true; again; {
-		start := time.Now()
-		h, reason, err := s.read(ctx, name, e.ID)
-		if err != nil {
-			return was, err
-		}
-		theirs := reason == "" && h.owner == owner
-		was = was || theirs
-		if !theirs && e.orphan(h, reason) {
-			return was, s.removeFromIndex(ctx, name, owner, e.ID, e.Expires)
-		}
-		if h.owner == "" || h.owner == owner {
-			h.id = e.ID
-			if err := s.end(ctx, name, h); err != nil {
-				return was, err
-			}
-		}
-		if err := s.removeFromIndex(ctx, name, owner, e.ID, always); err != nil {
-			return was, err
-		}
-		again = time.Since(start) > s.options.Grace // the mark may have expired before the entry was removed
+	h, reason, err := s.read(ctx, name, e.ID)
+	if err != nil {
+		return false, err
 	}
-	return was, nil
+	was = reason == "" && h.owner == owner
+	if !was && e.orphan(h, reason) {
+		return false, s.removeFromIndex(ctx, name, owner, e.ID, e.Expires)
+	}
+	if h.owner == "" || h.owner == owner {
+		h.id, h.other = e.ID, max(h.other, pendingTime)
+		if err := s.end(ctx, name, h); err != nil {
+			return false, err
+		}
+	}
+	return was, s.removeFromIndex(ctx, name, owner, e.ID, always)
 }
 
 // indexEntries returns the entries of the owner's sessions, under every secret.
@@ -283,20 +269,6 @@ func (s *Store) addToIndex(ctx context.Context, name, owner string, id ID) error
 	return nil
 }
 
-// inIndex reports whether the session is still among its owner's.
-func (s *Store) inIndex(ctx context.Context, name, owner string, id ID) (bool, error) {
-	ctx, cancel := limited(ctx, loadTime)
-	defer cancel()
-	for _, hash := range s.keys.ownerHashes(name, owner) {
-		if there, err := s.options.Backend.HasOwned(ctx, hash, id); err != nil {
-			return false, unavailable(err)
-		} else if !there {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
 // always is later than any entry expires.
 var always = time.UnixMilli(math.MaxInt64)
 
@@ -315,49 +287,5 @@ func (s *Store) removeFromIndex(ctx context.Context, name, owner string, id ID, 
 func (s *Store) dropFromIndex(ctx context.Context, name, owner string, id ID) {
 	if owner != "" {
 		_ = s.removeFromIndex(ctx, name, owner, id, always)
-	}
-}
-
-// confirm makes sure that nobody has ended the owner's sessions while this one was saved. If
-// somebody has, it ends this one. Its cookie has not been sent yet. If that cannot be found out, confirm puts
-// back what this request has replaced, as far as the server can be reached.
-func (k onServer) confirm(ctx context.Context, v *visit, h held) error {
-	name := v.session.Name()
-	there, err := k.inIndex(ctx, name, h.owner, h.id)
-	if err != nil { // nobody knows
-		k.restore(ctx, v, h)
-		return err
-	}
-	if !there {
-		return cmp.Or(k.end(ctx, name, h), ErrConflict) // nobody will receive its cookie
-	}
-	return nil
-}
-
-// restore puts back what this request has replaced by h, whose token nobody has received. A session that
-// began with h ends, and so does one that must not be adopted any more.
-func (k onServer) restore(ctx context.Context, v *visit, h held) {
-	name, before := v.session.Name(), v.replaced
-	ends := before.id == (ID{})
-	if !ends && before.record == nil && before.owner != "" { // adopted, and not stored before
-		refused, err := k.refusedSince(ctx, name, before)
-		ends = refused || err != nil
-	}
-	next, ttl := k.endMark(name, h)
-	for range maxTries { // a proof may be noted in between
-		latest, _, err := k.read(ctx, name, h.id)
-		if err != nil || latest.verifier != h.verifier { // ended, or continued by another request
-			return
-		}
-		if !ends {
-			now := time.Now()
-			before.content, before.at = before.after(now.Sub(before.at)), now
-			before.binding = latest.binding
-			k.sealRecord(name, &before) // the old bytes would make their lifetime begin again
-			next, ttl = before.record, before.ttl()
-		}
-		if ok, err := k.swap(ctx, h.id, latest.record, next, ttl); ok || err != nil {
-			return
-		}
 	}
 }

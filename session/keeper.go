@@ -181,15 +181,15 @@ func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, err error) 
 		v.offerIfDue(&h)
 		return h, nil
 	}
-	size := grownSize(cookie, h)
+	size := v.grownSize(h)
 	if size > MaxCookie && v.held.key == "" { // there is no room to bind it
 		if h.key != "" && p.save == touch && !v.stale() {
 			return held{}, errDropped
 		}
 		h.binding = binding{}
-		size = grownSize(cookie, h)
+		size = v.grownSize(h)
 	}
-	if size > MaxCookie && (p.save >= write || sizeOf(cookie, h) > MaxCookie) {
+	if size > MaxCookie && (p.save >= write || v.sizeOf(h) > MaxCookie) {
 		return held{}, &TooLargeError{Size: size, Limit: MaxCookie}
 	}
 	if size+bindingGrowth <= MaxCookie {
@@ -199,15 +199,15 @@ func (k inCookie) prepare(v *visit, p plan, encoded string) (h held, err error) 
 }
 
 // grownSize returns the bytes that the cookie with h can have after later touches, which only move its times.
-func grownSize(cookie *http.Cookie, h held) int {
-	h.used, h.idle = h.used.Add(h.lifetime), h.lifetime
+func (v *visit) grownSize(h held) int {
+	h.used, h.idle = h.used.Add(h.lifetime), longestLeft
 	if h.owner != "" {
 		h.age += h.lifetime
 	}
-	return sizeOf(cookie, h)
+	return v.sizeOf(h)
 }
 
 // sizeOf returns the bytes of the cookie with h.
-func sizeOf(cookie *http.Cookie, h held) int {
-	return len(cookie.String()) + strict.EncodedLen(overhead+len(h.encode()))
+func (v *visit) sizeOf(h held) int {
+	return len(v.newCookie(h).String()) + strict.EncodedLen(overhead+len(h.encode()))
 }

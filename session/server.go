@@ -128,7 +128,9 @@ func (s *Store) openRecord(name string, id ID, record []byte, expires, now time.
 	}
 	h := held{content: c.after(max(0, now.Sub(written))), record: record, secret: secret}
 	h.lifetime, h.unused = c.ends.Sub(now), now.Sub(written)
-	if !c.required.IsZero() {
+	if c.key == "" {
+		h.required = now.Add(s.options.Grace) // counted from the request that binds it
+	} else if !c.required.IsZero() {
 		h.optional = max(0, c.required.Sub(now))
 	}
 	if c.owner != "" {
@@ -178,9 +180,6 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (h
 	default:
 		h, err = k.update(ctx, v, p, encoded)
 	}
-	if err == nil && (v.signIn != nil || v.adoption.cookieDue && h.owner != "") {
-		err = k.confirm(ctx, v, h)
-	}
 	if err != nil && p.end {
 		v.emit(ctx, Event{Kind: Destroyed, ID: v.held.id.String()})
 	}
@@ -195,7 +194,6 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) 
 	h.verifier, h.values = as.verifier, encoded
 	v.offerIfDue(&h)
 	k.sealRecord(v.session.Name(), &h)
-	v.replaced = held{}
 
 	step, cancel := limited(ctx, commitTime)
 	defer cancel()
@@ -311,7 +309,6 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 		}
 	}
 	k.sealRecord(v.session.Name(), &h)
-	v.replaced = latest
 	ok, err := k.swap(ctx, h.id, latest.record, h.record, h.ttl())
 	return h, ok, err
 }

@@ -28,7 +28,6 @@ type visit struct {
 	nextGeneration mark           // the generation of the owner's sessions after the others were ended; zero: they were not
 	next           identity       // of the session that a save would begin
 	saved          string         // the encoded values that the response reflects
-	replaced       held           // what this request has replaced on a server
 	adoption       adoption
 	proof          proof  // that the browser has a key
 	registering    bool   // the browser has sent the request to register a key: it changes nothing else

@@ -468,104 +468,6 @@ func adoption(t *testing.T, b session.Backend) {
 		require.Equal(t, "clark", v.owner())
 	})
 
-	// Each request with a part that cannot be confirmed is answered with 503, and leaves the session as it was.
-	for _, stored := range []bool{true, false} {
-		for what, do := range map[string]func(v *visitor, r *http.Request, s *sessions.Session){
-			"SignIn": func(v *visitor, r *http.Request, s *sessions.Session) {
-				require.NoError(t, v.store.SignIn(r, s, "clark"))
-			},
-			"Renew": func(v *visitor, r *http.Request, s *sessions.Session) { require.NoError(t, v.store.Renew(r, s)) },
-			"SignIn and RevokeOthers": func(v *visitor, r *http.Request, s *sessions.Session) {
-				require.NoError(t, v.store.SignIn(r, s, "clark"))
-				_, err := v.store.RevokeOthers(r, s)
-				require.NoError(t, err)
-			},
-			"RevokeOthers and Renew": func(v *visitor, r *http.Request, s *sessions.Session) {
-				_, err := v.store.RevokeOthers(r, s)
-				require.NoError(t, err)
-				require.NoError(t, v.store.Renew(r, s))
-			},
-		} {
-			t.Run(fmt.Sprintf("22: an unconfirmed %s leaves the session, and what others have changed (stored before: %t)", what, stored), func(t *testing.T) {
-				require.NoError(t, b.Clear(t.Context()))
-				unsure := &unsure{Backend: b}
-				v := open(t, unsure, session.Options{OnEvent: quiet, Adopt: fromCookies})
-				v.cookie = signedIn(t)
-				second, late := v.at(v), v.at(v)
-				if stored {
-					second.set("cart", "cape")
-				}
-				res := v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
-					do(v, r, s)
-					if !stored {
-						second.set("cart", "cape")
-					}
-					s.Values["lost"] = true
-					unsure.before = func() {}
-				})
-				require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
-				for _, v := range []*visitor{second, v} {
-					require.Equal(t, "clark", v.owner())
-					require.Equal(t, session.View{"cart": "cape"}, v.values())
-				}
-				require.Equal(t, http.StatusOK, v.signIn("clark").StatusCode, "it can be repeated")
-				require.Len(t, v.listed("clark"), 1)
-				destroy(v)
-				require.Empty(t, late.owner())
-			})
-		}
-	}
-
-	t.Run("22: an unconfirmed sign-in brings nothing back that was revoked before", func(t *testing.T) {
-		unsure := &unsure{Backend: b}
-		v := open(t, unsure, session.Options{OnEvent: quiet, Grace: time.Second, Adopt: fromCookies})
-		v.cookie = signedIn(t)
-		thief := v.at(v)
-		res := v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
-			_, err := v.store.RevokeOwner(t.Context(), name, "clark")
-			require.NoError(t, err)
-			require.NoError(t, v.store.SignIn(r, s, "clark"))
-			unsure.before = func() {}
-		})
-		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
-		time.Sleep(1200 * time.Millisecond)
-		require.Empty(t, thief.owner())
-	})
-
-	t.Run("22: a sign-out after a sign-in that could not be confirmed is one", func(t *testing.T) {
-		for _, revoke := range []bool{false, true} {
-			unsure := &unsure{Backend: b}
-			v := open(t, unsure, session.Options{OnEvent: quiet, Grace: time.Second, Adopt: fromCookies})
-			v.cookie = signedIn(t)
-			late, id := v.at(v), ""
-			v.visit(func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
-				id = v.store.Info(r, s).ID
-				w.WriteHeader(http.StatusBadGateway)
-			})
-			unsure.before = func() {}
-			require.Equal(t, http.StatusServiceUnavailable, v.signIn("clark").StatusCode)
-			if revoke {
-				_, err := v.store.Revoke(t.Context(), name, id)
-				require.NoError(t, err)
-			} else {
-				require.Equal(t, http.StatusOK, destroy(v).StatusCode)
-			}
-			time.Sleep(1200 * time.Millisecond)
-			require.Empty(t, late.owner())
-		}
-	})
-
-	t.Run("22: a sign-in that cannot be confirmed undoes no sign-out", func(t *testing.T) {
-		unsure := &unsure{Backend: b}
-		v := open(t, unsure, session.Options{OnEvent: quiet, Grace: time.Second, Adopt: fromCookies})
-		v.cookie = signedIn(t)
-		second, late := v.at(v), v.at(v)
-		unsure.before = func() { destroy(second) }
-		require.Equal(t, http.StatusServiceUnavailable, v.signIn("clark").StatusCode)
-		time.Sleep(1200 * time.Millisecond)
-		require.Empty(t, late.owner())
-	})
-
 	t.Run("22: a cookie that the other system accepts forever", func(t *testing.T) {
 		m := begin(t, session.Options{Grace: time.Second, Adopt: from(readable{left: math.MaxInt64})})
 		thief := m.copied()
@@ -714,31 +616,6 @@ func adoption(t *testing.T, b session.Backend) {
 		time.Sleep(1200 * time.Millisecond)
 		require.Empty(t, m.values())
 		require.Empty(t, thief.values())
-	})
-
-	t.Run("22: an outage while a session is confirmed does not end it", func(t *testing.T) {
-		cookies, err := session.New([][]byte{oldSecret}, session.Options{})
-		require.NoError(t, err)
-		old := &visitor{t: t, store: cookies}
-		old.signIn("clark")
-		f := &failing{Backend: b}
-		v := open(t, f, session.Options{OnEvent: quiet, Adopt: []session.Source{{Session: name, Reader: cookies}}})
-		v.cookie = old.cookie
-		f.confirms.Store(true)
-		require.Equal(t, http.StatusServiceUnavailable, v.visit(look).StatusCode)
-		f.confirms.Store(false)
-		require.Equal(t, "clark", v.owner())
-		require.Len(t, v.cookie, 64)
-
-		require.NoError(t, b.Clear(t.Context()))
-		m := move(t, f, session.Options{OnEvent: quiet, Grace: time.Second})
-		f.confirms.Store(true)
-		require.Equal(t, http.StatusServiceUnavailable, m.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
-			require.NoError(t, m.store.SignIn(r, s, "clark"))
-		}).StatusCode)
-		f.confirms.Store(false)
-		time.Sleep(1200 * time.Millisecond)
-		require.Equal(t, clark, m.values(), "nobody signed in, and nothing is lost")
 	})
 
 	t.Run("22: a source that cannot be reached does not disturb a session", func(t *testing.T) {
@@ -895,21 +772,6 @@ func (m *meeting) Put(ctx context.Context, id session.ID, next []byte, ttl time.
 		before()
 	}
 	return m.Backend.Put(ctx, id, next, ttl)
-}
-
-// An unsure is a backend that fails to confirm once, after something has happened.
-type unsure struct {
-	session.Backend
-	before func()
-}
-
-func (u *unsure) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
-	if before := u.before; before != nil {
-		u.before = nil
-		before()
-		return false, errors.New("the server is gone")
-	}
-	return u.Backend.HasOwned(ctx, owner, id)
 }
 
 // overtaken is a backend in which something happens right after a session was added to the index.

@@ -108,11 +108,6 @@ func (m *Memory) AddOwned(ctx context.Context, owner session.OwnerHash, id sessi
 	})
 }
 
-func (m *Memory) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (has bool, err error) {
-	err = m.with(ctx, func() { has = time.Now().Before(m.owned[owner][id]) })
-	return has, err
-}
-
 func (m *Memory) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, now time.Time, err error) {
 	err = m.with(ctx, func() {
 		now = time.Now()

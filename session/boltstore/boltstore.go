@@ -407,11 +407,6 @@ func (b *Backend) AddOwned(ctx context.Context, owner session.OwnerHash, id sess
 	return b.put(ctx, ownedKey(owner, id), []byte{1}, ttl)
 }
 
-func (b *Backend) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
-	record, _, _, err := b.find(ctx, ownedKey(owner, id))
-	return record != nil, err
-}
-
 func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, at time.Time, err error) {
 	at = time.UnixMilli(now())
 	owned, err = view(ctx, b, func(tx *bbolt.Tx) (owned []session.Owned, err error) {

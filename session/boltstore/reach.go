@@ -117,11 +117,6 @@ func (s service) AddOwned(in request, _ *reply) error {
 	return s.b.AddOwned(context.Background(), in.Owner, in.ID, in.TTL)
 }
 
-func (s service) HasOwned(in request, out *reply) (err error) {
-	out.OK, err = s.b.HasOwned(context.Background(), in.Owner, in.ID)
-	return err
-}
-
 func (s service) Owned(in request, out *reply) (err error) {
 	out.Owned, out.Now, err = s.b.Owned(context.Background(), in.Owner)
 	return err
@@ -198,11 +193,6 @@ func (r *remote) Put(ctx context.Context, id session.ID, next []byte, ttl time.D
 func (r *remote) AddOwned(ctx context.Context, owner session.OwnerHash, id session.ID, ttl time.Duration) error {
 	_, err := r.call(ctx, "AddOwned", request{Owner: owner, ID: id, TTL: ttl})
 	return err
-}
-
-func (r *remote) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
-	out, err := r.call(ctx, "HasOwned", request{Owner: owner, ID: id})
-	return out.OK, err
 }
 
 func (r *remote) Owned(ctx context.Context, owner session.OwnerHash) ([]session.Owned, time.Time, error) {

@@ -52,8 +52,15 @@ func (p *place) ask(b *backendtest.BoundBrowser, f func(w http.ResponseWriter, r
 // A hook is a backend that lets something happen at a moment.
 type hook struct {
 	session.Backend
+	load func()                                        // before a record is loaded
 	swap func(swap func() (bool, error)) (bool, error) // instead of a swap
-	has  func() error
+}
+
+func (h *hook) Load(ctx context.Context, id session.ID) (record []byte, expires, now time.Time, err error) {
+	if h.load != nil {
+		h.load()
+	}
+	return h.Backend.Load(ctx, id)
 }
 
 func (h *hook) Swap(ctx context.Context, id session.ID, old, next []byte, ttl time.Duration) (bool, error) {
@@ -62,13 +69,6 @@ func (h *hook) Swap(ctx context.Context, id session.ID, old, next []byte, ttl ti
 		return h.swap(swap)
 	}
 	return swap()
-}
-
-func (h *hook) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
-	if h.has != nil {
-		return false, h.has()
-	}
-	return h.Backend.HasOwned(ctx, owner, id)
 }
 
 func Test_23_RevokeOthers_that_is_in_progress_ends_no_binding(t *testing.T) {
@@ -204,57 +204,6 @@ func Test_23_showing_the_key_is_a_use_and_changes_no_time(t *testing.T) {
 	})
 }
 
-func Test_23_a_sign_in_that_cannot_be_confirmed_changes_no_binding(t *testing.T) {
-	memory := &hook{Backend: &backendtest.Memory{}}
-	with(t, session.Options{Backend: memory}, func(t *testing.T, p *place) {
-		b := p.bound(t)
-		res, _ := b.Copy().Send(b.RefreshRequest(false))
-		challenge := strings.Split(res.Header.Get("Secure-Session-Challenge"), `"`)[1]
-		answer := func() int {
-			r := b.RefreshRequest(false)
-			r.Header.Set("Secure-Session-Response", backendtest.Sign(b.Key, nil, challenge))
-			res, _ := b.Copy().Send(r)
-			return res.StatusCode
-		}
-		memory.has = func() error {
-			require.Equal(t, http.StatusOK, answer())
-			return errors.New("out of reach")
-		}
-		res, _ = b.Ask("POST", "/sign-in?owner=clark")
-		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
-		memory.has = nil
-		require.Equal(t, http.StatusForbidden, answer(), "it was answered")
-		requirePage(t, b, "Superman//true")
-		time.Sleep(2 * valid)
-		requirePage(t, b, "Superman//true")
-	})
-}
-
-// The sign-in failed, so the session continues as it was, also if a refresh comes between two steps of putting it back.
-func Test_23_a_refresh_meanwhile_does_not_keep_a_sign_in_from_being_undone(t *testing.T) {
-	memory := &hook{Backend: &backendtest.Memory{}}
-	with(t, session.Options{Backend: memory}, func(t *testing.T, p *place) {
-		b := p.bound(t)
-		other := b.Copy()
-		memory.has = func() error {
-			memory.swap = func(swap func() (bool, error)) (bool, error) { // that puts it back
-				memory.swap = nil
-				other.Binding, other.Key = b.Binding, b.Key
-				require.Equal(t, http.StatusOK, other.Refresh(false).StatusCode)
-				return swap()
-			}
-			return errors.New("out of reach")
-		}
-		res, _ := b.Ask("POST", "/sign-in?owner=clark")
-		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
-		memory.has = nil
-		requirePage(t, b, "Superman//true")
-		time.Sleep(2 * valid)
-		b.Next = ""
-		requirePage(t, b, "Superman//true")
-	})
-}
-
 // However slowly requests are written, and however many.
 func Test_23_no_write_prolongs_the_time_without_a_proof(t *testing.T) {
 	memory := &hook{Backend: &backendtest.Memory{}}
@@ -263,7 +212,9 @@ func Test_23_no_write_prolongs_the_time_without_a_proof(t *testing.T) {
 		b.Ask("POST", "/set?name=Superman")
 		early := b.Copy() // requests that were sent before the registration
 		b.Get("/")
+		memory.load = func() { time.Sleep(900 * time.Millisecond) }
 		requirePage(t, b, "Superman//true")
+		memory.load = nil
 		bound := time.Now()
 		memory.swap = func(swap func() (bool, error)) (bool, error) {
 			time.Sleep(900 * time.Millisecond)
@@ -271,13 +222,13 @@ func Test_23_no_write_prolongs_the_time_without_a_proof(t *testing.T) {
 		}
 		for n := 0; ; n++ {
 			sent := time.Since(bound)
-			require.Less(t, sent, 11*time.Second)
 			res, body := early.Ask("POST", fmt.Sprintf("/set?name=%d", n))
 			if res.StatusCode == http.StatusConflict {
-				require.Greater(t, sent, 9*time.Second)
+				require.Greater(t, sent, 8*time.Second)
 				break
 			}
 			require.Equal(t, http.StatusOK, res.StatusCode, body)
+			require.LessOrEqual(t, sent, 10*time.Second)
 		}
 		memory.swap = nil
 		_, body := b.Get("/")

@@ -107,17 +107,6 @@ func (b *Backend) AddOwned(ctx context.Context, owner session.OwnerHash, id sess
 	return b.run(ctx, addOwned, b.ownerKey(owner), id[:], milliseconds(ttl)).Err()
 }
 
-// hasOwned reports whether there is an entry that has not expired.
-var hasOwned = newScript(`
-local time = redis.call("TIME")
-local expires = redis.call("ZSCORE", KEYS[1], ARGV[1])
-return expires and tonumber(expires) > time[1] * 1000 + math.floor(time[2] / 1000) and 1 or 0`)
-
-func (b *Backend) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
-	n, err := b.run(ctx, hasOwned, b.ownerKey(owner), id[:]).Int()
-	return n == 1, err
-}
-
 // owned returns the time in milliseconds, and the entries with the time at which each expires.
 var owned = newScript(`
 local time = redis.call("TIME")

@@ -250,11 +250,6 @@ func (b *Backend) AddOwned(ctx context.Context, owner session.OwnerHash, id sess
 	return err
 }
 
-func (b *Backend) HasOwned(ctx context.Context, owner session.OwnerHash, id session.ID) (bool, error) {
-	record, _, _, err := b.find(ctx, ownedKey(owner, id))
-	return record != nil, err
-}
-
 func (b *Backend) Owned(ctx context.Context, owner session.OwnerHash) (owned []session.Owned, now time.Time, err error) {
 	last := session.ID(bytes.Repeat([]byte{0xff}, len(session.ID{})))
 	rows, err := b.db.QueryContext(ctx, b.owned.text, owner[:], ownedKey(owner, last))
