@@ -33,6 +33,7 @@ func (c content) describe(size int) Entry {
 // error. It skips the records that it cannot open and returns their number: they are of another
 // application or name, or under a secret that is not listed.
 func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unreadable int, err error) {
+	s = s.latest.Load()
 	if s.options.Backend == nil {
 		return 0, ErrNoBackend
 	}
@@ -61,6 +62,7 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unr
 //
 // An ID is not a permission. A handler in which visitors end sessions calls RevokeOwned.
 func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
+	s = s.latest.Load()
 	sessionID, err := parseID(id)
 	if err != nil {
 		return false, err

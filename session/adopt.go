@@ -69,6 +69,7 @@ const longestLeft = 10 * 365 * 24 * time.Hour
 // ReadCookie returns the contents of a session of this Store, so that another Store can adopt it. The
 // session keeps its owner, and its lifetime does not start again.
 func (s *Store) ReadCookie(ctx context.Context, name, value string) (Contents, error) {
+	s = s.latest.Load()
 	h, reason, err := s.keeper.load(ctx, name, value)
 	if err != nil {
 		return Contents{}, err
@@ -276,7 +277,7 @@ func (s *Store) begin(source *Source, found Contents) (h held, err error) {
 	h.used, h.idle, h.other = h.at, s.options.idle(), min(found.Left, longestLeft)+expiryMargin
 	h.cap(s.options)
 	h.longer = false // it will be stored anyway
-	h.values, err = encodeValues(all)
+	h.values, err = s.encode(all)
 	return h, err
 }
 

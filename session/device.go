@@ -244,6 +244,7 @@ type Binding struct {
 // identifier is "", of the request's. The error is ErrUnavailable if it is uncertain whether the session has ended.
 // Once a browser learns that a session has ended, it discards the key.
 func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, error) {
+	s = s.latest.Load()
 	b := &Binding{ctx: r.Context(), store: s, name: name}
 	if identifier != "" {
 		id, key, seal := parseIdentifier(identifier)
@@ -268,6 +269,7 @@ func (s *Store) Binding(r *http.Request, name, identifier string) (*Binding, err
 	v, err := x.visit(s, r, name)
 	if err == nil {
 		v.registering = true
+		b.store = v.store
 		b.held, b.key, b.live, err = v.held, v.held.key, v.brought == broughtLive, v.err
 	}
 	return b, err

@@ -76,6 +76,8 @@
 //     a proof that is younger than DeviceProof. Without a proof, a request reads an empty session and leaves the
 //     session's cookie alone. It can end the session, and SignIn begins a new one, but any other change is answered
 //     with 409. A browser that cannot register a key keeps its session.
+//  24. In a backend, a new session that nobody has signed in to ends after ReturnTimeout unless its cookie has come back.
+//     No session is stored beyond what AllowNew allows, and none grows beyond MaxValues.
 //
 // # Cookie or server
 //
@@ -109,13 +111,13 @@
 // With a Backend, Sessions lists an owner's sessions, RevokeOwned ends one of them, RevokeOthers all
 // but the visitor's own, such as after a change of the password, and RevokeOwner all. Fresh and
 // RequireSignIn ask for the password again before something dangerous. The backend keeps an index
-// for that. It costs one round trip more to sign in, and one more to sign out, for each secret; a page
+// for that. It costs two round trips more to sign in, and one more to sign out, for each secret; a page
 // costs nothing more.
 //
 // SignIn adds the session to the index when it is called, and the session must be saved within 30 seconds. Ending an
 // owner's sessions puts an end mark in the place of each session in the index, also of one that is not saved yet, and then
-// removes it from the index. The mark stays for a minute, and while it is there, the session cannot be saved. So whatever
-// overlaps, one of the two notices the other. If a process dies in between, the index may keep a stale
+// removes it from the index. The mark stays for a minute at least, and while it is there, the session cannot be saved. So whatever
+// overlaps, the sign-in notices. If a process dies in between, the index may keep a stale
 // entry, which Sessions drops once it is a minute old. It never lacks one.
 //
 // The index contains each session once for every secret in the list. So a process that does not have

@@ -26,21 +26,25 @@ var (
 	// up. Nothing of it was saved. The answer is 409, and the request can be repeated.
 	ErrContended = errors.New("session: too many requests change the session at once, so nothing was saved: repeat the request")
 
+	// ErrTooManyNew reports that Options.AllowNew does not let the client begin another session now. Nothing was saved.
+	// The answer is 429.
+	ErrTooManyNew = errors.New("session: too many sessions begin at the moment, so this one was not saved: repeat the request later")
+
 	// ErrTooLate reports that the response had begun before the session was asked for or
 	// changed, so no cookie can be sent any more. Do both before the first byte.
 	ErrTooLate = errors.New("session: asked for or changed after the response had begun")
 )
 
 // A TooLargeError is the error of Save when the cookie would exceed the MaxCookie bytes that
-// a browser keeps, or the values the MaxValues bytes that any session holds. Nothing is
+// a browser keeps, or the values Options.MaxValues. Nothing is
 // written; the browser keeps the session it had.
 type TooLargeError struct {
 	Size  int // bytes of the cookie, with its name and attributes; 0 if the values are too large
-	Limit int // MaxCookie or MaxValues
+	Limit int // MaxCookie or Options.MaxValues
 }
 
 func (e *TooLargeError) Error() string {
-	if e.Limit == MaxValues {
+	if e.Size == 0 {
 		return fmt.Sprintf("session: the values take more than %d bytes: store less", e.Limit)
 	}
 	return fmt.Sprintf("session: the cookie would take %d bytes and browsers keep at most %d: store less, or keep the sessions on a server", e.Size, e.Limit)
@@ -66,9 +70,9 @@ type delayed struct {
 
 func (d delayed) Unwrap() error { return d.error }
 
-// Status returns the status that answers an error of this package: 503 for ErrUnavailable,
+// Status returns the status that answers an error of this package: 503 for ErrUnavailable, 429 for ErrTooManyNew,
 // 409 for ErrConflict, ErrContended and ErrUnproven, 403 for ErrNobody and ErrTooMany (401 would ask for HTTP
-// authentication), and 500 for any other. With 503 and 409 it sets
+// authentication), and 500 for any other. With 503, 429 and 409 it sets
 // Retry-After in header (RFC 9110, section 10.2.3).
 func Status(header http.Header, err error) int {
 	status, after := statusOf(err), time.Second
@@ -89,6 +93,8 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		return http.StatusServiceUnavailable
+	case errors.Is(err, ErrTooManyNew):
+		return http.StatusTooManyRequests
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrContended), errors.Is(err, ErrUnproven):
 		return http.StatusConflict
 	case errors.Is(err, ErrNobody), errors.Is(err, ErrTooMany):

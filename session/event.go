@@ -19,6 +19,8 @@ const (
 	Rejected  EventKind = "rejected"  // a cookie did not open a session; see Reason
 	Conflict  EventKind = "conflict"  // a change was refused with 409; see Err
 
+	Limited EventKind = "limited" // a new session was refused with 429; see Options.AllowNew
+
 	// DeviceRefused means that the registration of a key, or the refresh of a proof, was refused; see Reason. Package
 	// devicebound lists the reasons.
 	DeviceRefused EventKind = "device_refused"
@@ -62,7 +64,7 @@ type Event struct {
 	Name   string // the cookie's name
 	ID     string // the session's ID, as in Info; "" if it is not known
 	Reason Reason // of Rejected and DeviceRefused
-	Err    error  // of Conflict, Lost, NotAdopted and Unreachable
+	Err    error  // of Conflict, Limited, Lost, NotAdopted and Unreachable
 }
 
 // logFaults is the default of Options.OnEvent.

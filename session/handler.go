@@ -158,6 +158,8 @@ func (x *Exchange) fault(v *visit, err error) error {
 	case err == nil:
 	case statusOf(err) == http.StatusConflict:
 		v.emit(x.ctx, Event{Kind: Conflict, Err: err})
+	case statusOf(err) == http.StatusTooManyRequests:
+		v.emit(x.ctx, Event{Kind: Limited, Err: err})
 	default:
 		v.emit(x.ctx, Event{Kind: Lost, Err: err})
 	}

@@ -21,6 +21,7 @@ var ErrNobody = errors.New("session: nobody is signed in")
 // ASVS 5.0, 7.5.2). It reads up to eight of them at a time.
 // Sessions in cookies are not known to the server: the list is empty, and the error ErrNoBackend.
 func (s *Store) Sessions(ctx context.Context, name, owner string) ([]Entry, error) {
+	s = s.latest.Load()
 	owned, err := s.indexEntries(ctx, name, owner)
 	if err != nil {
 		return nil, err
@@ -64,6 +65,7 @@ func (e indexed) orphan(h held, reason Reason) bool {
 // session. It is for handlers: an ID alone is not a permission to end a session. The error is
 // ErrNoBackend for sessions in cookies, because the server cannot tell whose an ID is.
 func (s *Store) RevokeOwned(ctx context.Context, name, owner, id string) (bool, error) {
+	s = s.latest.Load()
 	if s.options.Backend == nil {
 		return false, ErrNoBackend
 	}
@@ -88,6 +90,7 @@ func (s *Store) RevokeOwned(ctx context.Context, name, owner, id string) (bool, 
 // Options.Revoked: otherwise the error is ErrNoBackend. After any other error some sessions may not have
 // ended: call it again.
 func (s *Store) RevokeOwner(ctx context.Context, name, owner string) (ended int, err error) {
+	s = s.latest.Load()
 	if s.options.Backend == nil {
 		return 0, s.newGeneration(ctx, name, owner)
 	}
@@ -149,11 +152,17 @@ func (s *Store) RevokeOthers(r *http.Request, session *sessions.Session) (ended 
 func (s *Store) stillOpen(ctx context.Context, name string, own visit) error {
 	id := own.id()
 	h, _, err := s.read(ctx, name, id)
-	same := id != own.held.id || h.verifier == own.held.verifier && own.deviceAllows(h)
-	if err == nil && (h.over || !same) {
-		err = ErrConflict
+	switch {
+	case err != nil:
+		return err
+	case h.over, own.signIn.late():
+		return ErrConflict
+	case h.record == nil && (id != own.held.id || own.held.record == nil): // it is not saved yet
+		return nil
+	case h.verifier != own.held.verifier && !own.continues(h), !own.deviceAllows(h):
+		return ErrConflict
 	}
-	return err
+	return nil
 }
 
 // revokeEach ends these sessions of the owner, and returns how many there were.
@@ -172,9 +181,9 @@ func (s *Store) revokeEach(ctx context.Context, name, owner string, owned []inde
 }
 
 // revoke ends one of the owner's sessions and then removes it from the index. It reports whether
-// there was one. It also ends a session that nobody has signed in to yet, because that sign-in may be in
-// progress: the end mark stays until that sign-in is too late to be saved. If the entry is too old for that,
-// only the entry is removed. A session of another owner is left alone.
+// there was one. It also prevents a session that is not saved yet, or that nobody has signed in to yet, because that sign-in
+// may be in progress: the end mark stays until it is too late to save it. A session of another owner is left
+// alone, and so is one whose sign-in would be too late by now.
 //
 // The session ends first: if this process dies in between, the index still has it.
 func (s *Store) revoke(ctx context.Context, name, owner string, e indexed) (was bool, err error) {
@@ -182,17 +191,14 @@ func (s *Store) revoke(ctx context.Context, name, owner string, e indexed) (was 
 	if err != nil {
 		return false, err
 	}
-	was = reason == "" && h.owner == owner
-	if !was && e.orphan(h, reason) {
+	if reason == "" && h.owner != owner && (h.owner != "" || e.age > pendingTime) {
 		return false, s.removeFromIndex(ctx, name, owner, e.ID, e.Expires)
 	}
-	if h.owner == "" || h.owner == owner {
-		h.id, h.other = e.ID, max(h.other, pendingTime)
-		if err := s.end(ctx, name, h); err != nil {
-			return false, err
-		}
+	h.id = e.ID
+	if err := s.end(ctx, name, h); err != nil {
+		return false, err
 	}
-	return was, s.removeFromIndex(ctx, name, owner, e.ID, always)
+	return reason == "" && h.owner == owner, s.removeFromIndex(ctx, name, owner, e.ID, always)
 }
 
 // indexEntries returns the entries of the owner's sessions, under every secret.

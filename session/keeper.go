@@ -39,7 +39,11 @@ var errDropped = errors.New("session: dropped")
 func (v *visit) content(p plan, now time.Time) content {
 	o := v.store.options
 	if p.end || v.brought != broughtLive {
-		return v.updated(content{id: v.fresh().id, created: now, used: now, idle: o.idle(), lifetime: o.Lifetime})
+		idle := o.idle()
+		if o.Backend != nil && v.brought != broughtLive && v.signIn == nil {
+			idle = min(idle, o.ReturnTimeout)
+		}
+		return v.updated(content{id: v.fresh().id, created: now, used: now, idle: idle, lifetime: o.Lifetime})
 	}
 	return v.updated(v.held.touched(o, now))
 }

@@ -99,13 +99,13 @@ func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string,
 		return v.err
 	})
 	if err == nil {
-		err = s.keeper.enter(r.Context(), &trial)
+		err = trial.store.keeper.enter(r.Context(), &trial)
 	}
 	if err == nil && in.verify != nil {
 		err = in.verify()
 	}
 	if err == nil {
-		err = s.keeper.admit(r.Context(), &trial)
+		err = trial.store.keeper.admit(r.Context(), &trial)
 	}
 	if err != nil {
 		return err

@@ -166,6 +166,11 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (h
 		return held{}, ErrConflict
 	}
 	name := v.session.Name()
+	if v.signIn != nil { // again, in case that a process with a longer Lifetime has taken the entry for an old one
+		if err := k.addToIndex(ctx, name, v.signIn.owner, v.id()); err != nil {
+			return held{}, err
+		}
+	}
 	if p.end {
 		if err := k.end(ctx, name, v.held); err != nil {
 			return held{}, err
@@ -202,6 +207,9 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) 
 		there, _, _, lost := k.options.Backend.Load(step, h.id)
 		if created = bytes.Equal(there, h.record); !created || lost != nil {
 			v.next = identity{} // the record may still arrive, so the next try needs a new identity
+			if v.signIn != nil {
+				v.signIn.began = time.Time{} // only the old one is in the index, so the visitor has to sign in again
+			}
 			return held{}, unavailable(err)
 		}
 	}
@@ -280,12 +288,15 @@ func (k onServer) tryAgain(ctx context.Context, v *visit, as identity, encoded s
 // It returns the zero held if nothing is left.
 func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, encoded string) (held, bool, error) {
 	h, now := latest, time.Now()
+	if latest.key == "" {
+		latest.required = v.held.required // also after other requests came first
+	}
 	h.content, h.at, h.value = v.updated(latest.touched(k.options, now)), now, as.token
 	if as.verifier != latest.verifier {
 		h.verifier, h.grace = as.verifier, k.options.Grace
 	}
-	if h.values = values.Merge(latest.values, v.held.values, encoded); len(h.values) > MaxValues {
-		return held{}, false, &TooLargeError{Limit: MaxValues}
+	if h.values = values.Merge(latest.values, v.held.values, encoded); len(h.values) > k.options.MaxValues {
+		return held{}, false, &TooLargeError{Limit: k.options.MaxValues}
 	}
 	if h.values != encoded { // merged
 		if _, err := values.Decode(h.values); err != nil {
@@ -384,11 +395,11 @@ func (s *Store) end(ctx context.Context, name string, h held) error {
 }
 
 // endMark returns the record that stands for a session that has ended, and how long it is stored: for
-// Options.Grace or, if the session was adopted from another system's cookie, until nobody can adopt
-// that cookie again. It contains only how much longer than Grace that is. Of a session that was not read,
-// this time is not known.
+// Options.Grace, until a sign-in that is in progress is too late and, if the session was adopted from another
+// system's cookie, until nobody can adopt that cookie again. It contains only how much longer than Grace that is. Of a
+// session that was not read, the last of these times is not known.
 func (s *Store) endMark(name string, h held) (record []byte, ttl time.Duration) {
-	ttl = max(s.options.Grace, h.other)
+	ttl = max(s.options.Grace, pendingTime, h.other)
 	if len(s.options.Adopt) > 0 && h.record == nil && h.other == 0 {
 		ttl = max(ttl, longestCookie)
 	}

@@ -21,7 +21,7 @@ const (
 	// (RFC 6265, section 6.1).
 	MaxCookie = 4096
 
-	// MaxValues is the most bytes that the values of a session take on a server, encoded.
+	// MaxValues is the largest Options.MaxValues.
 	MaxValues = values.Max
 )
 
@@ -55,6 +55,19 @@ type Options struct {
 	// one round trip and, if somebody is signed in, one more for each secret. While Revoked cannot be
 	// reached, the answer is 503. Default: none. It cannot be combined with Backend.
 	Revoked Backend
+
+	// ReturnTimeout ends a new session on a server unless its cookie has come back within this time. So clients that do
+	// not keep cookies fill no server. It does not apply to sessions that somebody has signed in to. Default: an hour.
+	ReturnTimeout time.Duration
+
+	// MaxValues is how many bytes the encoded values of a session on a server take at most, because every page
+	// reads them all. Saving more is a *TooLargeError. Default: 64 KiB; at most 256 KiB, the constant MaxValues.
+	MaxValues int
+
+	// AllowNew is asked before a new session is stored on a server. It returns how long the client has to
+	// wait until it may begin one, or 0 if it may do so now. Saving then fails with ErrTooManyNew. It is not asked when
+	// a session replaces the one that the request has brought. Default: all may.
+	AllowNew func(r *http.Request) (wait time.Duration)
 
 	// MaxPerOwner is how many sessions an owner can be signed in with at a time. Signing in to
 	// another one ends the oldest. It needs a Backend. Sessions that were signed in before
@@ -104,7 +117,14 @@ type Store struct {
 	keys    keyring
 	options Options
 	keeper  keeper
+	*shared
+}
+
+// What shared contains, the Stores that SetSecrets makes have in common.
+type shared struct {
+	latest  atomic.Pointer[Store] // with the secrets that were set last
 	purging atomic.Bool
+	probe   ID // under which Ping writes
 }
 
 var _ sessions.Store = (*Store)(nil)
@@ -121,8 +141,12 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 24*time.Hour)
 	o.Lifetime = cmp.Or(o.Lifetime, 720*time.Hour)
 	o.Grace = cmp.Or(o.Grace, 10*time.Second)
-	if o.Lifetime < time.Second || o.Grace < time.Second || (o.IdleTimeout > 0 && o.IdleTimeout < time.Second) {
-		return nil, errors.New("session: Lifetime, Grace and IdleTimeout must be at least a second (an IdleTimeout below zero means never)")
+	o.ReturnTimeout = cmp.Or(o.ReturnTimeout, time.Hour)
+	if min(o.Lifetime, o.Grace, o.ReturnTimeout) < time.Second || (o.IdleTimeout > 0 && o.IdleTimeout < time.Second) {
+		return nil, errors.New("session: Lifetime, Grace, ReturnTimeout and IdleTimeout must be at least a second (an IdleTimeout below zero means never)")
+	}
+	if o.MaxValues = cmp.Or(o.MaxValues, 64<<10); o.MaxValues < 0 || o.MaxValues > MaxValues {
+		return nil, fmt.Errorf("session: Options.MaxValues must be between 1 and %d bytes, or 0 for the default", MaxValues)
 	}
 	if err := o.checkOwners(); err != nil {
 		return nil, err
@@ -138,13 +162,33 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	if o.OnEvent == nil {
 		o.OnEvent = logFaults
 	}
-	s := &Store{keys: keys, options: options}
+	s := &Store{keys: keys, options: options, shared: &shared{probe: newIdentity(nil).id}}
 	if o.Backend == nil {
 		s.keeper = inCookie{s}
 	} else {
 		s.keeper = newOnServer(s)
 	}
+	s.latest.Store(s)
 	return s, nil
+}
+
+// SetSecrets replaces the secrets, without a restart and while requests are in progress. They keep the
+// secrets that they began with. The errors are those of New. After an error, nothing has changed. As with a restart, several
+// processes must first know a new secret as their second one, and only then as their first.
+func (s *Store) SetSecrets(secrets [][]byte) error {
+	keys, err := newKeyring(secrets)
+	if err != nil {
+		return err
+	}
+	next := &Store{keys: keys, options: s.options, shared: s.shared}
+	switch keeper := s.keeper.(type) {
+	case inCookie:
+		next.keeper = inCookie{next}
+	case onServer:
+		next.keeper = onServer{next, keeper.turns}
+	}
+	s.latest.Store(next)
+	return nil
 }
 
 // checkOwners reports options for owners that contradict each other.
@@ -216,7 +260,7 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error) {
 	v := x.find(name)
 	switch {
-	case v != nil && v.store == s:
+	case v != nil && v.store.shared == s.shared:
 		return v, nil
 	case v != nil:
 		return nil, fmt.Errorf("session: two Stores use the cookie %s in one request: give each a name of its own", name)
@@ -227,7 +271,7 @@ func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error)
 	if x.begun {
 		return nil, ErrTooLate
 	}
-	v = &visit{store: s}
+	v = &visit{store: s.latest.Load(), request: r}
 	v.use(sessions.NewSession(s, name))
 	v.session.IsNew = true
 	x.visits = append(x.visits, v)
@@ -240,7 +284,7 @@ func (x *Exchange) visit(s *Store, r *http.Request, name string) (*visit, error)
 // does both, and replaces the cookie that an earlier Save set. A session made by hand, with
 // gorilla's NewSession, takes the place of the request's session.
 //
-// The errors are *TypeError, *TooLargeError, ErrUnavailable, ErrConflict, ErrContended, ErrUnproven and
+// The errors are *TypeError, *TooLargeError, ErrUnavailable, ErrConflict, ErrContended, ErrUnproven, ErrTooManyNew and
 // ErrTooLate. Save also fails if a value's MarshalBinary does, or if browsers would not keep the
 // cookie.
 func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
@@ -302,15 +346,19 @@ func (s *Store) change(r *http.Request, session *sessions.Session, f func(*visit
 	})
 }
 
-// Ping returns nil if the server that keeps the sessions, or what was revoked, answers, and
-// ErrUnavailable otherwise. Without such a server it returns nil.
+// Ping returns nil if the server that keeps the sessions, or what was revoked, answers and can be written to, and
+// ErrUnavailable otherwise. It stores a record for a millisecond. Without such a server it returns nil.
 func (s *Store) Ping(ctx context.Context) error {
 	if s.server() == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, loadTime)
 	defer cancel()
-	if err := s.server().Ping(ctx); err != nil {
+	err := s.server().Ping(ctx)
+	if err == nil {
+		err = s.server().Put(ctx, s.probe, []byte("probe"), time.Millisecond)
+	}
+	if err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -361,7 +409,7 @@ type Info struct {
 
 // Info describes the session as it was loaded or last saved.
 func (s *Store) Info(r *http.Request, session *sessions.Session) Info {
-	info := Info{New: true, OnServer: s.options.Backend != nil, Secrets: len(s.keys)}
+	info := Info{New: true, OnServer: s.options.Backend != nil, Secrets: len(s.latest.Load().keys)}
 	x := Of(r)
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -20,6 +20,7 @@ import (
 // application wants. Only load and commit do I/O, through the keeper.
 type visit struct {
 	store          *Store
+	request        *http.Request     // that asked for the session
 	session        *sessions.Session // what the application reads and changes
 	brought        brought
 	held           held           // the session as it is stored, if it is live
@@ -31,6 +32,7 @@ type visit struct {
 	adoption       adoption
 	proof          proof  // that the browser has a key
 	registering    bool   // the browser has sent the request to register a key: it changes nothing else
+	allowed        bool   // Options.AllowNew lets it begin a session
 	settled        bool   // it was committed
 	cookie         string // the Set-Cookie line in the response, or ""
 	err            error  // why the session could not be loaded
@@ -230,18 +232,18 @@ func (v *visit) encoded() (string, error) {
 	if values.Same(v.saved, v.session.Values) { // nearly always
 		return v.saved, nil
 	}
-	return encodeValues(v.session.Values)
+	return v.store.encode(v.session.Values)
 }
 
-// encodeValues returns the encoding of a session's values.
-func encodeValues(all map[any]any) (string, error) {
+// encode returns the encoding of a session's values.
+func (s *Store) encode(all map[any]any) (string, error) {
 	b, err := values.Encode(make([]byte, 0, 256), all)
 	var t *values.TypeError
 	if errors.As(err, &t) {
 		return "", &TypeError{Key: t.Key, Type: t.Type}
 	}
-	if errors.Is(err, values.ErrTooLarge) {
-		return "", &TooLargeError{Limit: MaxValues}
+	if errors.Is(err, values.ErrTooLarge) || len(b) > s.options.MaxValues {
+		return "", &TooLargeError{Limit: s.options.MaxValues}
 	}
 	return string(b), err
 }
@@ -320,7 +322,23 @@ func (v *visit) check(safe bool) error {
 	if err != nil || p == (plan{}) || p.save == touch {
 		return err
 	}
+	if err := v.allowNew(p); err != nil {
+		return err
+	}
 	return v.store.keeper.check(v, p, encoded)
+}
+
+// allowNew returns ErrTooManyNew if p begins a session on a server and Options.AllowNew does not let it. It asks once.
+func (v *visit) allowNew(p plan) error {
+	o := v.store.options
+	if v.allowed || o.AllowNew == nil || o.Backend == nil || v.brought == broughtLive || p.save != write {
+		return nil
+	}
+	if wait := o.AllowNew(v.request); wait > 0 {
+		return delayed{ErrTooManyNew, wait}
+	}
+	v.allowed = true
+	return nil
 }
 
 // commit carries out the plan and writes the cookie into header, if the browser needs one.
@@ -340,6 +358,9 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 		return refused
 	case late: // save nothing; the response says that it failed
 		return ctx.Err()
+	}
+	if err := v.allowNew(p); err != nil {
+		return err
 	}
 	before, adopting, due := v.held, v.adopting(), v.adoption.cookieDue
 	if err := v.carryOut(ctx, p, encoded); err != nil {

@@ -244,33 +244,6 @@ func Test_08_no_write_extends_the_lifetime_however_slow_it_is(t *testing.T) {
 	})
 }
 
-// However long a request waits, also after Options.Grace, and whoever else signs in meanwhile.
-func Test_19_a_revocation_ends_what_is_being_signed_in(t *testing.T) {
-	for _, before := range []string{"", "nobody", "clark", "bruce"} {
-		for _, wait := range []time.Duration{0, 11 * time.Second, 29 * time.Second, time.Minute} {
-			synctest.Test(t, func(t *testing.T) {
-				v := open(t, &Memory{}, session.Options{OnEvent: quiet})
-				switch before {
-				case "":
-				case "nobody":
-					v.set("cart", "cape")
-				default:
-					v.signIn(before)
-				}
-				res := v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
-					require.NoError(t, v.store.SignIn(r, s, "clark"))
-					_, err := v.store.RevokeOwner(t.Context(), name, "clark")
-					require.NoError(t, err)
-					time.Sleep(wait)
-				})
-				require.Equal(t, http.StatusConflict, res.StatusCode)
-				require.Empty(t, v.listed("clark"))
-				require.NotEqual(t, "clark", v.owner())
-			})
-		}
-	}
-}
-
 func Test_08_many_writes_do_not_shorten_the_lifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := open(t, &Memory{}, session.Options{Lifetime: 10 * time.Second})

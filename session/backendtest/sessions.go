@@ -438,7 +438,7 @@ func Sessions(t *testing.T, b session.Backend) {
 	})
 
 	t.Run("10: two changes that are too much together are said to be", func(t *testing.T) {
-		v := open(t, b, session.Options{})
+		v := open(t, b, session.Options{MaxValues: session.MaxValues})
 		v.set("a", 1)
 		half := strings.Repeat("x", session.MaxValues*2/3)
 		res := during(v, "POST", func(o *visitor) { o.set("b", half) }, setting("c", half))

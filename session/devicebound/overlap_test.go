@@ -236,6 +236,27 @@ func Test_23_no_write_prolongs_the_time_without_a_proof(t *testing.T) {
 	})
 }
 
+// The request that binds the session is slow, and another comes first.
+func Test_23_a_conflict_does_not_prolong_the_time_without_a_proof(t *testing.T) {
+	with(t, session.Options{Backend: &backendtest.Memory{}}, func(t *testing.T, p *place) {
+		b := backendtest.NewBoundBrowser(t, p.app)
+		b.Ask("POST", "/set?name=Superman")
+		early := b.Copy()
+		delete(early.Cookies, proofOf(b))
+		b.Refresh(false)
+		status := p.ask(b, func(_ http.ResponseWriter, _ *http.Request, s *sessions.Session) error {
+			time.Sleep(time.Minute)
+			res, _ := early.Ask("POST", "/set?name=Batman")
+			require.Equal(t, http.StatusOK, res.StatusCode)
+			s.Values["x"] = 1
+			return nil
+		})
+		require.Equal(t, http.StatusOK, status)
+		requireUnproven(t, early)
+		requirePage(t, b, "Batman//true")
+	})
+}
+
 // What a session needs for an offer does not refuse a change that fits without it.
 func Test_23_an_offer_takes_no_room_from_the_values(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,200 @@
+package backendtest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"heroes/session"
+
+	"github.com/gorilla/sessions"
+	"github.com/stretchr/testify/require"
+)
+
+func Test_24_a_session_whose_cookie_never_comes_back_ends_soon(t *testing.T) {
+	for _, idle := range []time.Duration{24 * time.Hour, 90 * time.Minute, -1} {
+		for _, limit := range []time.Duration{0, 5 * time.Minute} {
+			synctest.Test(t, func(t *testing.T) {
+				returns := limit
+				if limit == 0 {
+					returns = time.Hour
+				}
+				memory := &Memory{}
+				options := session.Options{IdleTimeout: idle, ReturnTimeout: limit}
+				gone, back, owned := open(t, memory, options), open(t, memory, options), open(t, memory, options)
+				gone.set("cart", "cape")
+				back.set("cart", "cape")
+				owned.signIn("clark")
+				time.Sleep(returns - time.Second)
+				require.NotEmpty(t, back.values())
+				time.Sleep(time.Second)
+				require.Empty(t, gone.values())
+				require.Equal(t, "clark", owned.owner(), "a browser may close after a sign-in")
+				time.Sleep(80 * time.Minute)
+				require.NotEmpty(t, back.values())
+				require.Equal(t, 2, count(t, back.store))
+			})
+		}
+	}
+}
+
+// A session that takes the place of another has a cookie that came back.
+func Test_24_a_session_after_another_lasts_as_usual(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := open(t, &Memory{}, session.Options{})
+		v.set("cart", "cape")
+		v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, v.store.Destroy(r, s))
+			s.Values["flash"] = "bye"
+		})
+		time.Sleep(23 * time.Hour)
+		require.NotEmpty(t, v.values())
+	})
+}
+
+func Test_24_new_sessions_can_be_limited(t *testing.T) {
+	asked, wait, kinds := 0, time.Duration(0), map[session.EventKind]int{}
+	options := session.Options{
+		AllowNew: func(r *http.Request) time.Duration {
+			require.NotEmpty(t, r.RemoteAddr)
+			asked++
+			return wait
+		},
+		OnEvent: func(_ context.Context, e session.Event) { kinds[e.Kind]++ },
+	}
+	memory := &Memory{}
+	v := open(t, memory, options)
+	require.Equal(t, http.StatusOK, v.visit(look).StatusCode)
+	require.Zero(t, asked, "nothing is stored")
+	v.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		s.Values["cart"] = "cape"
+		require.NoError(t, s.Save(r, w), "which checks whether it can be saved")
+	})
+	require.Equal(t, 1, asked)
+	wait = 90 * time.Second
+	require.Equal(t, http.StatusOK, v.set("cart", "mask").StatusCode, "it has a session")
+	require.Equal(t, http.StatusOK, renew(v).StatusCode)
+	v.ask("POST", func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		require.NoError(t, v.store.Destroy(r, s))
+		s.Values["flash"] = "bye"
+	})
+	require.Equal(t, session.View{"flash": "bye"}, v.values(), "it takes the place of another")
+	require.Equal(t, 1, asked)
+
+	for what, change := range map[string]func(v *visitor, w http.ResponseWriter, r *http.Request, s *sessions.Session) error{
+		"values": func(_ *visitor, _ http.ResponseWriter, _ *http.Request, s *sessions.Session) error {
+			s.Values["a"] = 1
+			return nil
+		},
+		"sign-in": func(v *visitor, _ http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+			return v.store.SignIn(r, s, "clark")
+		},
+		"save": func(_ *visitor, w http.ResponseWriter, r *http.Request, s *sessions.Session) error {
+			s.Values["a"] = 1
+			require.ErrorIs(t, s.Save(r, w), session.ErrTooManyNew)
+			return nil
+		},
+	} {
+		fresh := open(t, memory, options)
+		res := fresh.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, change(fresh, w, r, s))
+		})
+		require.Equal(t, http.StatusTooManyRequests, res.StatusCode, what)
+		require.Equal(t, "90", res.Header.Get("Retry-After"))
+		require.Empty(t, res.Header["Set-Cookie"])
+	}
+	require.Equal(t, 1, count(t, v.store))
+	require.Empty(t, v.listed("clark"))
+	require.Equal(t, 3, kinds[session.Limited])
+	require.Zero(t, kinds[session.Lost])
+
+	asked = 0
+	cookies := open(t, nil, options)
+	require.Equal(t, http.StatusOK, cookies.set("cart", "cape").StatusCode)
+	require.Zero(t, asked, "a session in a cookie takes no room on a server")
+}
+
+func Test_24_values_can_be_limited(t *testing.T) {
+	for _, limit := range []int{0, 1000, session.MaxValues} {
+		v := open(t, &Memory{}, session.Options{MaxValues: limit, OnEvent: quiet})
+		most := limit
+		if limit == 0 {
+			most = 64 << 10
+		}
+		require.Equal(t, http.StatusOK, v.set("x", strings.Repeat("x", most-20)).StatusCode)
+		require.Equal(t, http.StatusInternalServerError, v.set("x", strings.Repeat("x", most)).StatusCode)
+		require.Len(t, v.values()["x"], most-20, "it is as it was")
+	}
+	_, err := session.New([][]byte{newSecret}, session.Options{MaxValues: session.MaxValues + 1})
+	require.ErrorContains(t, err, "MaxValues must be between")
+}
+
+// full is a backend that answers, but has no room.
+type full struct {
+	session.Backend
+	full bool
+}
+
+func (f *full) Put(ctx context.Context, id session.ID, next []byte, ttl time.Duration) error {
+	if f.full {
+		return errors.New("no room")
+	}
+	return f.Backend.Put(ctx, id, next, ttl)
+}
+
+func Test_12_a_server_that_cannot_be_written_to_is_not_ready(t *testing.T) {
+	memory := &Memory{}
+	f := &full{Backend: memory}
+	v := open(t, f, session.Options{})
+	require.NoError(t, v.store.Ping(t.Context()))
+	f.full = true
+	require.ErrorIs(t, v.store.Ping(t.Context()), session.ErrUnavailable)
+	f.full = false
+	require.NoError(t, v.store.Ping(t.Context()))
+	time.Sleep(2 * time.Millisecond)
+	require.Zero(t, records(t, memory), "it leaves nothing")
+}
+
+func Test_06_secrets_are_replaced_while_requests_are_in_progress(t *testing.T) {
+	for _, backend := range []session.Backend{nil, &Memory{}} {
+		v := open(t, backend, session.Options{}, oldSecret)
+		v.set("cart", "cape")
+		require.Error(t, v.store.SetSecrets([][]byte{[]byte("short")}))
+		require.NotEmpty(t, v.values())
+
+		late := v.at(v)
+		late.cookie = ""
+		res := v.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			res := late.ask("POST", func(_ http.ResponseWriter, lr *http.Request, ls *sessions.Session) {
+				require.NoError(t, v.store.SetSecrets([][]byte{newSecret, oldSecret}))
+				ls.Values["cart"] = "mask"
+				if backend != nil {
+					require.NoError(t, v.store.SignIn(lr, ls, "clark"))
+				}
+			})
+			require.Equal(t, http.StatusOK, res.StatusCode)
+			s.Values["cart"] = "boots"
+		})
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		for _, each := range []*visitor{v, late} {
+			require.NotEmpty(t, each.values())
+			each.visit(func(_ http.ResponseWriter, r *http.Request, s *sessions.Session) { // from here on under the new secret
+				again, err := v.store.Get(r, name)
+				require.NoError(t, err)
+				require.Same(t, s, again)
+			})
+		}
+		require.NoError(t, v.store.SetSecrets([][]byte{newSecret}))
+		require.Equal(t, "boots", v.values()["cart"])
+		require.Equal(t, "mask", late.values()["cart"])
+		if backend != nil {
+			require.Len(t, v.listed("clark"), 1)
+		}
+		require.NoError(t, v.store.SetSecrets([][]byte{oldSecret}))
+		require.Empty(t, v.values())
+	}
+}
