@@ -51,7 +51,9 @@ func TestMain(m *testing.M) {
 // SetupTest opens the application as buffalo test configures it.
 func (as *ActionSuite) SetupTest() {
 	as.Assertions = require.New(as.T())
-	as.use(App())
+	c, err := config.Get()
+	as.NoError(err)
+	as.use(App(), c)
 }
 
 // open opens an application of the test's own, changed as it asks, and a new browser.
@@ -65,11 +67,11 @@ func (as *ActionSuite) open(change ...func(*config.Config)) {
 	}
 	app, err := New(c)
 	as.NoError(err)
-	as.use(app)
+	as.use(app, c)
 }
 
-func (as *ActionSuite) use(app *buffalo.App) {
-	as.App, as.handler = app, Handler(app)
+func (as *ActionSuite) use(app *buffalo.App, c config.Config) {
+	as.App, as.handler = app, Handler(app, c)
 	as.jar, as.header, as.Session = map[string]string{}, map[string]string{}, Session{as}
 	as.log.Reset()
 }

@@ -48,7 +48,7 @@ func New(cfg config.Config) (*buffalo.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	logger := edge.NewLogger(cfg.Writer(), cfg.LogLevel, cfg.Production())
+	logger := edge.NewLogger(cfg.Writer(), cfg.LogLevel, cfg.LogRate, cfg.Production())
 	if site.broken != nil {
 		logger.Warn(site.broken)
 	}
@@ -56,6 +56,7 @@ func New(cfg config.Config) (*buffalo.App, error) {
 		edge.LogSession(ctx, logger, e)
 		cfg.Metrics.Session(e)
 	}
+	cfg.Session.AllowNew = edge.LimitNewSessions(cfg.NewPerClient, cfg.NewSessions, cfg.Proxies).Wait
 	store, err := models.Sessions(context.Background(), cfg)
 	if err != nil {
 		return nil, err
@@ -95,8 +96,8 @@ func New(cfg config.Config) (*buffalo.App, error) {
 }
 
 // Handler returns what a server serves: the application and what surrounds it. edge.Limit refuses
-// forms of other sites, so no form needs a token. Files and health checks never touch a session.
-func Handler(app *buffalo.App) http.Handler {
+// forms of other sites, so no form needs a token. Files, health checks and reports never touch a session.
+func Handler(app *buffalo.App, cfg config.Config) http.Handler {
 	site, err := siteOf(app.Env)
 	if err != nil { // New would have returned it
 		panic(err)
@@ -106,8 +107,14 @@ func Handler(app *buffalo.App) http.Handler {
 	mux := http.NewServeMux()
 	site.files.Route(mux)
 	edge.RouteHealth(mux, store.Ping)
-	mux.Handle("/", store.Handler(edge.Limit(app, pages.write), func(w http.ResponseWriter, req *http.Request, err error) {
+	edge.RouteReports(mux, app.Logger)
+	hosts := edge.NewHosts(cfg.Hosts, cfg.Env == "development")
+	mux.Handle("/", store.Handler(edge.Limit(app, hosts, pages.write), func(w http.ResponseWriter, req *http.Request, err error) {
 		pages.write(w, req, session.Status(w.Header(), err), err)
 	}))
-	return edge.Wrap(mux, app.Logger, config.Production(app.Env))
+	handler := http.Handler(mux)
+	if cfg.ForceHTTPS {
+		handler = cfg.Proxies.RedirectToHTTPS(mux)
+	}
+	return edge.Wrap(handler, app.Logger, cfg.Production())
 }

@@ -20,7 +20,7 @@ import (
 
 // errorTexts are the statuses with a text of their own. Other 4xx use the text of 400, and the rest
 // that of 500.
-var errorTexts = map[int]bool{400: true, 403: true, 404: true, 405: true, 409: true, 413: true, 415: true, 422: true, 500: true, 503: true}
+var errorTexts = map[int]bool{400: true, 403: true, 404: true, 405: true, 409: true, 413: true, 415: true, 421: true, 422: true, 429: true, 500: true, 503: true}
 
 func notFound(c buffalo.Context) error {
 	return c.Error(http.StatusNotFound, errors.New("there is no such page"))

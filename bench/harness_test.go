@@ -344,7 +344,7 @@ func Test_harness_pages_have_the_headers_of_edge(t *testing.T) {
 		return headers
 	}
 	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	heroes := send(edge.Wrap(nothing, edge.NewLogger(io.Discard, slog.LevelWarn, true), true))
+	heroes := send(edge.Wrap(nothing, edge.NewLogger(io.Discard, slog.LevelWarn, 0, true), true))
 	if peers := send(pages.WithHeaders(nothing)); peers != heroes {
 		t.Errorf("the peers send\n%s\nand Heroes\n%s", peers, heroes)
 	}

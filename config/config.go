@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"heroes/edge"
 	"heroes/metrics"
 	"heroes/session"
 	"heroes/session/buffalosession"
@@ -29,7 +30,17 @@ type Config struct {
 	Env      string     // "development", "test", or any other name for production
 	Addr     string     // where to listen, as "host:port" or "unix:path"
 	LogLevel slog.Level // the lowest level that is logged
+	LogRate  int        // the most lines of a kind in a second; 0: any number
 	Log      io.Writer  // nil: the standard output
+
+	Hosts      []string // by which browsers may ask; none: any
+	Proxies    edge.Proxies
+	ForceHTTPS bool // redirect what a proxy says was sent over http
+
+	MaxConnections int // 0: any number
+	MaxHeader      int // in bytes
+	NewPerClient   int // how many sessions a client may begin in a minute; 0: any number
+	NewSessions    int // and all clients together
 
 	Secrets  [][]byte        // of the sessions, newest first
 	Session  session.Options // with a Backend, Store is only a name
@@ -60,7 +71,9 @@ func Read() (c Config, err error) {
 	c.RedisURL = envy.Get("REDIS_URL", "redis://127.0.0.1:6379/0")
 	return c, errors.Join(
 		c.readAddr(),
-		c.readLogLevel(),
+		c.readLog(),
+		c.readHosts(),
+		c.readLimits(),
 		c.readMetricsAddr(),
 		c.readStore(),
 		c.readKeys(),
@@ -139,12 +152,67 @@ func Network(addr string) (network, address string) {
 	return "tcp", addr
 }
 
-func (c *Config) readLogLevel() error {
+func (c *Config) readLog() (err error) {
 	level := envy.Get("LOG_LEVEL", "debug")
 	if err := c.LogLevel.UnmarshalText([]byte(level)); err != nil {
 		return fmt.Errorf("LOG_LEVEL: %q is not a level: set it to debug, info, warn or error", level)
 	}
+	c.LogRate, err = number("LOG_RATE", 100, 0)
+	return err
+}
+
+// readHosts reads how browsers and proxies reach the application.
+func (c *Config) readHosts() (err error) {
+	for _, host := range list("ALLOWED_HOSTS", "") {
+		if strings.ContainsAny(host, "/: *") || strings.Trim(host, ".") == "" {
+			return fmt.Errorf("ALLOWED_HOSTS: %q is not the name of a host: set it to names such as heroes.example.com, without https:// and port, separated by commas", host)
+		}
+		c.Hosts = append(c.Hosts, host)
+	}
+	if c.Proxies, err = edge.ParseProxies(list("TRUSTED_PROXIES", "")); err != nil {
+		return fmt.Errorf("TRUSTED_PROXIES: %w: set it to those of your proxies, such as 127.0.0.1,10.0.0.0/8, or unset it", err)
+	}
+	if c.ForceHTTPS, err = truth("FORCE_HTTPS"); err == nil && c.ForceHTTPS && c.Proxies.None() {
+		err = errors.New("FORCE_HTTPS: only a trusted proxy knows whether a request was sent over http: set TRUSTED_PROXIES, too")
+	}
+	return err
+}
+
+func (c *Config) readLimits() (err error) {
+	c.Session.MaxValues = 16 << 10 // a hero and some flashes take less
+	for _, limit := range []struct {
+		name          string
+		to            *int
+		standard, min int
+	}{
+		{"MAX_CONNECTIONS", &c.MaxConnections, 1000, 0},
+		{"MAX_HEADER_BYTES", &c.MaxHeader, 16 << 10, 8 << 10},
+		{"NEW_SESSIONS_PER_CLIENT", &c.NewPerClient, 60, 0},
+		{"NEW_SESSIONS", &c.NewSessions, 3000, 0},
+	} {
+		if *limit.to, err = number(limit.name, limit.standard, limit.min); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func number(name string, standard, min int) (int, error) {
+	value := envy.Get(name, strconv.Itoa(standard))
+	n, err := strconv.Atoi(value)
+	if err != nil || n < min || n > 1<<30 {
+		return 0, fmt.Errorf("%s: %q is not a number of %d or more: set it to one such as %d", name, value, min, standard)
+	}
+	return n, nil
+}
+
+func truth(name string) (bool, error) {
+	value := envy.Get(name, "false")
+	b, err := strconv.ParseBool(value)
+	if err != nil {
+		return false, fmt.Errorf("%s: %q is neither true nor false: set it to one of them", name, value)
+	}
+	return b, nil
 }
 
 func (c *Config) readMetricsAddr() error {
@@ -245,9 +313,9 @@ func (c *Config) readTimeouts() error {
 }
 
 func (c *Config) readDevice() error {
-	bound, err := strconv.ParseBool(envy.Get("SESSION_DEVICE_BOUND", "false"))
+	bound, err := truth("SESSION_DEVICE_BOUND")
 	if err != nil {
-		return fmt.Errorf("SESSION_DEVICE_BOUND: %q is neither true nor false: set it to one of them", envy.Get("SESSION_DEVICE_BOUND", ""))
+		return err
 	}
 	proof, err := duration("SESSION_DEVICE_PROOF", "8m")
 	switch {

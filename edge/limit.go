@@ -20,13 +20,16 @@ var (
 	errFields = fmt.Errorf("the form has more than %d fields", maxFields)
 )
 
-// Limit refuses requests that the application should not see, and answers them with fail: 403 if
-// a page of another origin asks for a change (OWASP ASVS 5.0, 3.5.1), and what readForm returns.
+// Limit refuses requests that the application should not see, and answers them with fail: 421 if the host is not
+// one of ours, 403 if a page of another origin asks for a change (OWASP ASVS 5.0, 3.5.1), and what readForm returns.
 // The check of the origin needs no token, and so no session.
-func Limit(next http.Handler, fail func(http.ResponseWriter, *http.Request, int, error)) http.Handler {
+func Limit(next http.Handler, hosts Hosts, fail func(http.ResponseWriter, *http.Request, int, error)) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		status, err := http.StatusForbidden, protection.Check(r)
+		status, err := http.StatusMisdirectedRequest, hosts.check(r)
+		if err == nil {
+			status, err = http.StatusForbidden, protection.Check(r)
+		}
 		if err == nil {
 			status, err = readForm(w, r)
 		}
@@ -34,6 +37,7 @@ func Limit(next http.Handler, fail func(http.ResponseWriter, *http.Request, int,
 			fail(w, r, status, err)
 			return
 		}
+		arrived(r)
 		next.ServeHTTP(w, r)
 	})
 }

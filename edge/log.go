@@ -15,13 +15,14 @@ import (
 )
 
 // NewLogger returns a logger that writes lines of level and above to w: as JSON in production, as
-// text elsewhere.
-func NewLogger(w io.Writer, level slog.Level, production bool) buffalo.Logger {
+// text elsewhere. It writes at most that many lines of a kind in a second, or all for zero.
+func NewLogger(w io.Writer, level slog.Level, perSecond int, production bool) buffalo.Logger {
 	options := &slog.HandlerOptions{Level: level}
+	var h slog.Handler = slog.NewTextHandler(w, options)
 	if production {
-		return logger{slog: slog.New(slog.NewJSONHandler(w, options))}
+		h = slog.NewJSONHandler(w, options)
 	}
-	return logger{slog: slog.New(slog.NewTextHandler(w, options))}
+	return logger{slog: slog.New(newBounded(h, perSecond))}
 }
 
 // logRequests writes a line for each response. It logs the path and not the query, so neither the
@@ -54,7 +55,7 @@ func LogSession(ctx context.Context, l buffalo.Logger, e session.Event) {
 		level, message = slog.LevelError, e.Err.Error()
 	case session.NotAdopted:
 		level, message = slog.LevelWarn, e.Err.Error()
-	case session.Conflict:
+	case session.Conflict, session.Limited:
 		level, message = slog.LevelInfo, e.Err.Error()
 	case session.Rejected:
 		level, message = slog.LevelInfo, "the cookie of a session was refused"

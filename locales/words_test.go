@@ -244,7 +244,7 @@ func keysOfRunTime() map[string][]string {
 		keys[`"heroes." + field`] = append(keys[`"heroes." + field`], "heroes."+f.Name)
 		keys[`"heroes." + field + ".hint"`] = append(keys[`"heroes." + field + ".hint"`], "heroes."+f.Name+".hint")
 	}
-	for _, status := range []int{400, 403, 404, 405, 409, 413, 415, 422, 500, 503} {
+	for _, status := range []int{400, 403, 404, 405, 409, 413, 415, 421, 422, 429, 500, 503} {
 		for _, part := range []string{"title", "text"} {
 			expression := fmt.Sprintf(`fmt.Sprintf("errors.%%d.%s", text)`, part)
 			keys[expression] = append(keys[expression], fmt.Sprintf("errors.%d.%s", status, part))

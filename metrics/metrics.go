@@ -47,7 +47,7 @@ type Metrics struct {
 func New() *Metrics {
 	metrics.ExposeMetadata(true) // a global setting of the library
 	m := &Metrics{metrics.NewSet()}
-	for _, kind := range []session.EventKind{session.Created, session.Adopted, session.Bound, session.Proven, session.SignedIn, session.Renewed, session.Destroyed, session.Conflict, session.Lost, session.NotAdopted, session.Unreachable} {
+	for _, kind := range []session.EventKind{session.Created, session.Adopted, session.Bound, session.Proven, session.SignedIn, session.Renewed, session.Destroyed, session.Conflict, session.Limited, session.Lost, session.NotAdopted, session.Unreachable} {
 		m.event(kind, "") // start at 0, or Prometheus would miss the first event
 	}
 	for _, reason := range []session.Reason{session.Refused, session.Idle, session.Expired, session.Replaced,

@@ -102,7 +102,7 @@ func Test_Attack_on_the_cookie(t *testing.T) {
 			{"with a space in it", []string{cookieName + "=" + value[:9] + " " + value[9:]}, ""},
 			{"not of base64", []string{cookieName + "=<evil>"}, ""},
 			{"4 KB of it", []string{cookieName + "=" + strings.Repeat("A", 4096)}, ""},
-			{"60 KB of it", []string{cookieName + "=" + strings.Repeat("A", 60<<10)}, ""},
+			{"15 KB of it", []string{cookieName + "=" + strings.Repeat("A", 15<<10)}, ""},
 			{"of another secret", []string{cookieName + "=" + sealedAs(t, stranger, cookieName)}, ""},
 			{"sealed for another name", []string{cookieName + "=" + sealedAs(t, s.store, "_heroes_session")}, ""},
 			{"under the name of development", []string{"_heroes_session=" + value}, ""},
@@ -116,7 +116,7 @@ func Test_Attack_on_the_cookie(t *testing.T) {
 			{"between what is no cookie", []string{"; ;=; =x; a; " + s.good + "; \";"}, goodHero},
 			{"with attributes, as RFC 2965 had them", []string{"$Version=1; " + s.good + "; $Path=/; $Domain=evil"}, goodHero},
 			{"among a hundred", []string{strings.Repeat("a=b; ", 100) + s.good}, goodHero},
-			{"among ten thousand", []string{strings.Repeat("a=b; ", 10000) + s.good}, ""},
+			{"among three thousand", []string{strings.Repeat("a=b; ", 3000) + s.good}, ""},
 		} {
 			t.Run(row.name, func(t *testing.T) {
 				require.Equal(t, row.sees, s.hero(t, row.sent...))
@@ -452,12 +452,12 @@ func Test_Attack_by_size_and_content(t *testing.T) {
 		name, send string
 		status     int
 	}{
-		{"headers over 64 KiB", request("GET /", "X-Long: "+strings.Repeat("x", 70<<10)), 431},
-		{"many headers over 64 KiB", request("GET /", strings.Repeat("X: y\r\n", 14<<10)+"Z: z"), 431},
-		{"cookies over 64 KiB", request("GET /", "Cookie: "+strings.Repeat("a=b; ", 14<<10)), 431},
-		{"a path over 64 KiB", request("GET /" + strings.Repeat("x", 70<<10)), 431},
-		{"a query of 60 KB", request("GET /?" + strings.Repeat("x=y&", 15<<10)), 200},
-		{"a query of 60 KB to a form", post("/heroes?"+strings.Repeat("x=y&", 14<<10), good), 400},
+		{"headers over 16 KiB", request("GET /", "X-Long: "+strings.Repeat("x", 20<<10)), 431},
+		{"many headers over 16 KiB", request("GET /", strings.Repeat("X: y\r\n", 4<<10)+"Z: z"), 431},
+		{"cookies over 16 KiB", request("GET /", "Cookie: "+strings.Repeat("a=b; ", 5<<10)), 431},
+		{"a path over 16 KiB", request("GET /" + strings.Repeat("x", 21<<10)), 431},
+		{"a query of 14 KB", request("GET /?" + strings.Repeat("x=y&", 3500)), 200},
+		{"a query of 14 KB to a form", post("/heroes?"+strings.Repeat("x=y&", 3500), good), 400},
 		{"a body that says it is huge", request("POST /heroes", formType, "Content-Length: 9999999999"), 413},
 		{"a body that says it is huge, and waits", request("POST /heroes", formType, "Content-Length: 9999999999", "Expect: 100-continue"), 413},
 		{"a body of 64 KiB and a byte", post("/heroes", good+"&x="+strings.Repeat("x", 64<<10-len(good)-2)), 413},

@@ -60,7 +60,7 @@ func newSetting(t *testing.T, env ...string) setting {
 	config, err := os.ReadFile("../../database.yml")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "database.yml"), config, 0o600))
-	env = append(env, "SESSION_SECRET="+session.NewSecret(), "ADDR=127.0.0.1", "LOG_LEVEL=error")
+	env = append(env, "SESSION_SECRET="+session.NewSecret(), "ADDR=127.0.0.1", "LOG_LEVEL=error", "NEW_SESSIONS=0")
 	return setting{dir: dir, env: append(env, "PATH="+os.Getenv("PATH"), "HOME="+dir)}
 }
 
@@ -136,7 +136,7 @@ func (p *process) end(t *testing.T, signal os.Signal) error {
 func Test_Attack_on_the_files_of_the_program(t *testing.T) {
 	for _, env := range []string{"production", "development"} {
 		t.Run(env, func(t *testing.T) {
-			s := newSetting(t, "GO_ENV="+env)
+			s := newSetting(t, "GO_ENV="+env, "ALLOWED_HOSTS="+host)
 			for _, name := range []string{"public/assets/own.css", "public/secret.txt", "secret.txt", "tmp/session_secret", "go.mod"} {
 				path := filepath.Join(s.dir, name)
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))

@@ -7,13 +7,16 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"syscall"
 	"time"
 
 	"heroes/actions"
 	"heroes/config"
+	"heroes/edge"
 	"heroes/session"
+	"heroes/session/buffalosession"
 
 	"github.com/gobuffalo/buffalo"
 	"github.com/gobuffalo/events"
@@ -32,7 +35,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	handler := actions.Handler(app)
+	handler := actions.Handler(app, c)
 	if c.Metrics != nil {
 		handler = c.Metrics.Requests(paths(app), handler)
 		if err := serveMetrics(app.Context, c.MetricsAddr, c.Metrics.Handler()); err != nil {
@@ -44,20 +47,47 @@ func serve() error {
 		return err
 	}
 	announce(app, address(listener))
-	return app.Serve(&server{newServer(handler), listener})
+	go reload(app, store, c)
+	return app.Serve(&server{newServer(handler, c), listener})
 }
 
-// newServer returns a server with time limits that a slow client cannot stretch.
-func newServer(handler http.Handler) *http.Server {
-	return &http.Server{
+// newServer returns a server with limits that no client can stretch.
+func newServer(handler http.Handler, c config.Config) *http.Server {
+	s := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    c.MaxHeader,
 
 		DisableGeneralOptionsHandler: true, // it would answer OPTIONS * without our headers
+	}
+	if c.MaxConnections > 0 {
+		edge.LimitConnections(s, c.MaxConnections)
+	}
+	return s
+}
+
+// reload reads SESSION_SECRET_FILE again with each SIGHUP. After an error, the secrets from before stay.
+func reload(app *buffalo.App, store *session.Store, c config.Config) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	for {
+		select {
+		case <-app.Context.Done():
+			return
+		case <-hangup:
+		}
+		switch secrets, err := buffalosession.Secrets(c.Env); {
+		case err != nil:
+			app.Logger.Error("SIGHUP: the secrets stay as they were: ", err)
+		case len(c.OldStores) > 0:
+			app.Logger.Error("SIGHUP: while SESSION_STORE names old stores, secrets are only read at start: restart")
+		default:
+			_ = store.SetSecrets(secrets) // Secrets has checked them
+			app.Logger.Infof("SIGHUP: secrets were read again: %d", len(secrets))
+		}
 	}
 }
 
@@ -70,7 +100,7 @@ func serveMetrics(ctx context.Context, addr string, handler http.Handler) error 
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", handler)
-	s := newServer(mux)
+	s := newServer(mux, config.Config{MaxHeader: 16 << 10})
 	context.AfterFunc(ctx, func() { _ = s.Close() })
 	go func() { _ = s.Serve(listener) }()
 	return nil

@@ -47,16 +47,17 @@ func serveSite(t *testing.T, backend session.Backend, change ...func(*http.Serve
 	t.Helper()
 	s := &site{memory: backend != nil, secret: session.NewSecret()}
 	var err error
-	s.app, err = actions.New(config.Config{
-		Env: "production", LogLevel: slog.LevelDebug, Log: &s.log,
+	c := config.Config{
+		Env: "production", LogLevel: slog.LevelDebug, Log: &s.log, MaxHeader: 16 << 10,
 		Secrets: [][]byte{[]byte(s.secret)}, Session: session.Options{Backend: backend},
-	})
+	}
+	s.app, err = actions.New(c)
 	require.NoError(t, err)
 	s.store = s.app.SessionStore.(*session.Store)
 	listener, err := listen("127.0.0.1:0")
 	require.NoError(t, err)
 	s.addr = listener.Addr().String()
-	s.server = newServer(actions.Handler(s.app))
+	s.server = newServer(actions.Handler(s.app, c), c)
 	for _, f := range change {
 		f(s.server)
 	}

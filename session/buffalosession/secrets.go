@@ -33,12 +33,24 @@ func NewStore(env string, options session.Options) (*session.Store, error) {
 	return session.New(secrets, options)
 }
 
-// Secrets returns the secrets of SESSION_SECRET, which session.ParseSecrets reads. It is required,
+// Secrets returns the secrets of SESSION_SECRET, which session.ParseSecrets reads, or of the file that
+// SESSION_SECRET_FILE names, which can also have one in each line. One of the two is required,
 // except in "development", where the file tmp/session_secret keeps one, and in "test", where each
 // program makes its own. An error says in one line how to fix it, and contains no secret.
+//
+// After the file has changed, a program can call Secrets again, and session.Store.SetSecrets.
 func Secrets(env string) ([][]byte, error) {
 	list, from := envy.Get("SESSION_SECRET", ""), "SESSION_SECRET"
+	file := envy.Get("SESSION_SECRET_FILE", "")
 	switch {
+	case list != "" && file != "":
+		return nil, errors.New("SESSION_SECRET and SESSION_SECRET_FILE are both set: unset one of them")
+	case file != "":
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("SESSION_SECRET_FILE: %w: let this user read it, or correct the path", err)
+		}
+		from, list = "SESSION_SECRET_FILE", strings.Join(strings.FieldsFunc(string(text), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }), ",")
 	case list != "":
 	case env == "test":
 		list = session.NewSecret()
