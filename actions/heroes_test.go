@@ -140,7 +140,10 @@ func (as *ActionSuite) Test_Heroes_Create_fits_the_largest_hero_into_a_cookie() 
 		as.open()
 		form := largest("🦸")
 		form.Set("name", strings.Repeat(c, 100))
-		as.Equal(http.StatusSeeOther, as.HTML("/heroes").Post(form).Code)
+		for range 20 { // without following the redirect, which would show the flash
+			as.Equal(http.StatusSeeOther, as.HTML("/heroes").Post(form).Code)
+			as.HTML("/language").Post(url.Values{"language": {"ar"}})
+		}
 		as.Equal(form.Get("name"), as.Session.Get("name"))
 	}
 }

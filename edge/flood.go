@@ -29,8 +29,12 @@ func newBounded(h slog.Handler, perSecond int) bounded {
 	return bounded{h, &flood{perSecond: perSecond, kinds: map[string]*kind{}}}
 }
 
-func (b bounded) WithAttrs(attrs []slog.Attr) slog.Handler { return bounded{b.Handler.WithAttrs(attrs), b.flood} }
-func (b bounded) WithGroup(name string) slog.Handler       { return bounded{b.Handler.WithGroup(name), b.flood} }
+func (b bounded) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return bounded{b.Handler.WithAttrs(attrs), b.flood}
+}
+func (b bounded) WithGroup(name string) slog.Handler {
+	return bounded{b.Handler.WithGroup(name), b.flood}
+}
 
 func (b bounded) Handle(ctx context.Context, record slog.Record) error {
 	record = shortened(record)
@@ -85,12 +89,11 @@ func (f *flood) allows(record slog.Record, out slog.Handler) bool {
 	name := kindOf(record)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now := time.Now(); !now.Before(f.ends) {
-		f.report(out)
-		f.ends = now.Add(time.Second)
+	if f.report(out) {
+		f.ends = time.Now().Add(time.Second)
 	}
 	k := f.kinds[name]
-	if k == nil && len(f.kinds) == maxKinds {
+	if k == nil && len(f.kinds) >= maxKinds {
 		name = "other"
 		k = f.kinds[name]
 	}
@@ -110,8 +113,11 @@ func (f *flood) allows(record slog.Record, out slog.Handler) bool {
 	return k.lines <= f.perSecond
 }
 
-// report writes how many lines were left out, and begins to count again.
-func (f *flood) report(out slog.Handler) {
+// report writes how many lines were left out, and begins to count again. While the second lasts, it reports false.
+func (f *flood) report(out slog.Handler) bool {
+	if time.Now().Before(f.ends) {
+		return false
+	}
 	for _, k := range f.kinds {
 		left := k.lines - f.perSecond
 		if left <= 0 {
@@ -128,6 +134,7 @@ func (f *flood) report(out slog.Handler) {
 		_ = out.Handle(context.Background(), record)
 	}
 	clear(f.kinds)
+	return true
 }
 
 // tells are the fields by which kinds of lines differ, besides the level and the message.

@@ -41,8 +41,8 @@ func init() { session.Register("uuid", uuid.UUID{}) }
 //     leaves after the session is saved. If that fails, the error reaches the middleware around
 //     the handler, so that a transaction rolls back, and app.ErrorHandlers answers: 503 while the
 //     sessions cannot be reached, 409 if another request renewed or ended the session, if too
-//     many requests change it at once, or if a bound session has no valid proof. A flash is kept even if the response is neither rendered
-//     nor redirected.
+//     many requests change it at once, or if a bound session has no valid proof; 429 if Options.AllowNew lets no new one begin. A flash is kept even if the response is neither rendered
+//     nor redirected. Of a flash that is never shown, the newest messages are kept: ten, and 1 KiB in JSON.
 //   - From the first request on, expired records are deleted every five minutes.
 //   - With Options.DeviceProof, browsers that support DBSC are answered below session.DevicePath. Middleware does
 //     not see these requests. For files below /assets, browsers do not refresh the proof first.
@@ -221,22 +221,61 @@ func (c *context) path(helper string, args []any) (string, error) {
 }
 
 func (c *context) respond(status int, write func() error) error {
+	c.boundFlash()
 	err := c.exchange.Respond(c.Request(), status, write)
 	c.flashed = false
 	return withStatus(c, err)
 }
 
-// keepFlash puts the flash into the session, as Render and Redirect do. Buffalo shows the flash
-// only to renderers, so keepFlash reads it with a renderer that then refuses to render.
+// keepFlash puts the flash into the session, as Render and Redirect do.
 func (c *context) keepFlash() {
 	if !c.flashed {
 		return
 	}
+	c.boundFlash()
 	c.flashed = false
+	if flash, err := json.Marshal(c.messages()); err == nil {
+		c.Session().Set("_flash_", flash)
+	}
+}
+
+// messages returns the flash. Buffalo shows it only to renderers, so a renderer reads it and then refuses to render.
+func (c *context) messages() (all map[string][]string) {
 	_ = c.Context.Render(http.StatusOK, render.Func("", func(_ io.Writer, data render.Data) error {
-		if flash, err := json.Marshal(data["flash"]); err == nil {
-			c.Session().Set("_flash_", flash)
-		}
+		all, _ = data["flash"].(map[string][]string)
 		return errors.New("buffalosession: only the flash was asked for")
 	}))
+	return all
+}
+
+// A flash keeps at most this many messages, and this many bytes in JSON. They would pile up while a client that
+// does not show them goes on causing them.
+const (
+	maxMessages     = 10
+	maxMessageBytes = 1 << 10
+)
+
+// boundFlash drops messages from the flash until it is small enough: of the kind that has most, the oldest. One is
+// always left.
+func (c *context) boundFlash() {
+	if !c.flashed {
+		return
+	}
+	for all := c.messages(); ; {
+		count, size, most := 0, 0, ""
+		for kind, texts := range all {
+			count += len(texts)
+			for _, text := range texts {
+				encoded, _ := json.Marshal(text)
+				size += len(encoded)
+			}
+			if n := len(texts) - len(all[most]); n > 0 || n == 0 && kind < most {
+				most = kind
+			}
+		}
+		if count <= 1 || count <= maxMessages && size <= maxMessageBytes {
+			return
+		}
+		c.Context.Flash().Set(most, all[most][1:])
+	}
 }

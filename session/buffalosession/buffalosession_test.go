@@ -229,6 +229,48 @@ func Test_16_a_change_and_a_flash_are_saved_however_the_answer_is_written(t *tes
 	}
 }
 
+func Test_24_a_flash_that_is_never_shown_stays_small(t *testing.T) {
+	for _, how := range []string{"redirect", "to a route", "render nil", "a render that redirects", "write"} {
+		answer, ok := answers[how]
+		if !ok {
+			answer = func(c buffalo.Context) error {
+				_, err := c.Response().Write([]byte("hello"))
+				return err
+			}
+		}
+		p := open(t, nil)
+		p.app.GET("/heroes/{id}", func(c buffalo.Context) error { return nil }).Name("hero")
+		n, text := 0, ""
+		p.app.POST("/", func(c buffalo.Context) error {
+			n++
+			c.Flash().Add("info", fmt.Sprint(n, text))
+			c.Flash().Add("danger", fmt.Sprint(-n, text))
+			return answer(c)
+		})
+		flash := func() (all map[string][]string) {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Cookie", name+"="+p.cookie)
+			s, err := p.store.Get(r, name)
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(s.Values["_flash_"].([]byte), &all))
+			return all
+		}
+		p.ask("POST", "/")
+		for range 20 {
+			p.ask("POST", "/")
+		}
+		require.Equal(t, map[string][]string{"info": {"17", "18", "19", "20", "21"}, "danger": {"-17", "-18", "-19", "-20", "-21"}}, flash(), how)
+		text = strings.Repeat("<", 50) // 300 bytes in JSON
+		for range 20 {
+			p.ask("POST", "/")
+		}
+		require.Equal(t, map[string][]string{"info": {"40" + text, "41" + text}, "danger": {"-41" + text}}, flash(), how)
+		text = strings.Repeat("<", 300)
+		p.ask("POST", "/")
+		require.Equal(t, map[string][]string{"danger": {}, "info": {"42" + text}}, flash(), "one is always left")
+	}
+}
+
 func Test_16_an_answer_of_500_saves_nothing(t *testing.T) {
 	p := open(t, nil)
 	p.app.GET("/", func(c buffalo.Context) error {

@@ -1,0 +1,346 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func requestFrom(peer string, header ...string) *http.Request {
+	r := httptest.NewRequest("POST", "http://heroes.example/heroes?a=b", nil)
+	r.RemoteAddr = peer
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Add(name, value)
+	}
+	return r
+}
+
+func Test_Proxies_believe_only_those_that_are_listed(t *testing.T) {
+	trusted, err := ParseProxies([]string{"10.0.0.0/8", "127.0.0.1", "2001:db8::1", "unix"})
+	require.NoError(t, err)
+	for _, row := range []struct {
+		proxies Proxies
+		peer    string
+		header  []string
+		client  string
+	}{
+		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: 203.0.113.7"}, "203.0.113.7"},
+		{trusted, "[::ffff:10.1.2.3]:5", []string{"X-Forwarded-For: 203.0.113.7"}, "203.0.113.7"},
+		{trusted, "[2001:db8::1]:5", []string{"X-Forwarded-For: 2001:db8:1::9"}, "2001:db8:1::9"},
+		{trusted, "@", []string{"X-Forwarded-For: 203.0.113.7"}, "203.0.113.7"},
+		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: 6.6.6.6, 203.0.113.7, 10.9.9.9"}, "203.0.113.7"},
+		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 203.0.113.7"}, "203.0.113.7"},
+		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: 6.6.6.6, evil"}, ""},
+		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: 10.0.0.1"}, ""},
+		{trusted, "10.1.2.3:5", nil, ""},
+		{trusted, "198.51.100.1:5", []string{"X-Forwarded-For: 203.0.113.7"}, "198.51.100.1"},
+		{trusted, "192.168.1.1:5", []string{"X-Forwarded-For: 203.0.113.7"}, ""},
+		{Proxies{}, "198.51.100.1:5", []string{"X-Forwarded-For: 203.0.113.7"}, "198.51.100.1"},
+		{Proxies{}, "127.0.0.1:5", []string{"X-Forwarded-For: 203.0.113.7"}, ""},
+		{Proxies{}, "[fd00::1]:5", nil, ""},
+		{Proxies{}, "@", []string{"X-Forwarded-For: 203.0.113.7"}, ""},
+	} {
+		client := row.proxies.Client(requestFrom(row.peer, row.header...))
+		got := ""
+		if client.IsValid() {
+			got = client.String()
+		}
+		require.Equal(t, row.client, got, "%s %v", row.peer, row.header)
+	}
+	for _, wrong := range []string{"proxy", "10.0.0.0/33", ""} {
+		_, err := ParseProxies([]string{wrong})
+		require.ErrorContains(t, err, "neither an address nor a network")
+	}
+}
+
+func Test_Proxies_redirect_to_https(t *testing.T) {
+	trusted, err := ParseProxies([]string{"10.0.0.1"})
+	require.NoError(t, err)
+	h := trusted.RedirectToHTTPS(http.NotFoundHandler())
+	for _, row := range []struct {
+		peer, proto, path string
+		status            int
+	}{
+		{"10.0.0.1:5", "http", "/heroes?a=b", http.StatusPermanentRedirect},
+		{"10.0.0.1:5", "HTTP", "//evil.example/..", http.StatusPermanentRedirect},
+		{"10.0.0.1:5", "https", "/heroes", http.StatusNotFound},
+		{"10.0.0.1:5", "", "/heroes", http.StatusNotFound},
+		{"10.0.0.2:5", "http", "/heroes", http.StatusNotFound},
+		{"10.0.0.1:5", "http", "/healthz", http.StatusNotFound},
+		{"10.0.0.1:5", "http", "/readyz/", http.StatusNotFound},
+	} {
+		r, w := httptest.NewRequest("POST", "http://heroes.example"+row.path, nil), httptest.NewRecorder()
+		r.RemoteAddr = row.peer
+		r.Header.Set("X-Forwarded-Proto", row.proto)
+		h.ServeHTTP(w, r)
+		require.Equal(t, row.status, w.Code, row)
+		if w.Code == http.StatusPermanentRedirect {
+			require.Equal(t, "https://heroes.example"+row.path, w.Header().Get("Location"))
+		}
+	}
+}
+
+func Test_NewSessions_are_limited_for_each_client_and_for_all(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := LimitNewSessions(3, 5, Proxies{})
+		begin := func(peer string) time.Duration { return l.Wait(requestFrom(peer)) }
+		for range 3 {
+			require.Zero(t, begin("198.51.100.1:5"))
+		}
+		require.Equal(t, 20*time.Second, begin("198.51.100.1:5"))
+		require.Equal(t, 20*time.Second, begin("198.51.100.1:6"), "a refusal costs nothing")
+		require.Zero(t, begin("[2001:db8::1]:5"))
+		require.Zero(t, begin("127.0.0.1:5"), "nobody knows who this is")
+		require.Equal(t, 12*time.Second, begin("127.0.0.1:5"), "all have begun five")
+		time.Sleep(time.Minute)
+		for range 3 {
+			require.Zero(t, begin("[2001:db8::1]:5"))
+		}
+		require.NotZero(t, begin("[2001:db8::ffff:2]:5"), "of the same network")
+		require.Zero(t, begin("[2001:db8:0:1::1]:5"))
+
+		any := LimitNewSessions(0, 0, Proxies{})
+		for range 1000 {
+			require.Zero(t, any.Wait(requestFrom("198.51.100.1:5")))
+		}
+	})
+}
+
+func Test_Hosts(t *testing.T) {
+	for _, row := range []struct {
+		names       []string
+		development bool
+		host        string
+		ours        bool
+	}{
+		{nil, false, "anything.example", true},
+		{[]string{"Heroes.example"}, false, "heroes.EXAMPLE:443", true},
+		{[]string{"heroes.example"}, false, "heroes.example.", true},
+		{[]string{"heroes.example"}, false, "evil.heroes.example", false},
+		{[]string{"heroes.example"}, false, "heroes.example.evil", false},
+		{[]string{".heroes.example"}, false, "a.heroes.example", true},
+		{[]string{".heroes.example"}, false, "heroes.example", true},
+		{[]string{".heroes.example"}, false, "evilheroes.example", false},
+		{[]string{"192.0.2.1"}, false, "192.0.2.1:3000", true},
+		{[]string{"heroes.example"}, false, "localhost", false},
+		{nil, true, "localhost:3000", true},
+		{nil, true, "app.localhost", true},
+		{nil, true, "127.0.0.1:3000", true},
+		{nil, true, "127.1.2.3", true},
+		{nil, true, "[::1]:3000", true},
+		{nil, true, "evil.example:3000", false},
+		{nil, true, "localhost.evil.example", false},
+		{nil, true, "192.168.1.1", false},
+		{[]string{"dev.example"}, true, "dev.example", true},
+		{nil, true, "", true},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = row.host
+		require.Equal(t, row.ours, NewHosts(row.names, row.development).check(r) == nil, row)
+	}
+}
+
+func Test_Log_lines_are_bounded(t *testing.T) {
+	var out bytes.Buffer
+	l := NewLogger(&out, slog.LevelInfo, 0, true)
+	logRequests(l, http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), &http.Request{Method: strings.Repeat("M", 60<<10),
+		URL: requestFrom("").URL.JoinPath(strings.Repeat("\xff", 60<<10))})
+	l.WithField("error", errors.New(strings.Repeat("x", 9000))).Error(strings.Repeat("é", 9000))
+	for line := range strings.Lines(out.String()) {
+		require.Less(t, len(line), 8<<10)
+		var fields map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &fields))
+	}
+	require.Contains(t, out.String(), `… (61440 bytes)`)
+	require.Contains(t, out.String(), `é… (18000 bytes)`)
+	require.Contains(t, out.String(), `x… (9000 bytes)`)
+}
+
+// A shared buffer can be written and read by several goroutines.
+type shared struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+func Test_Log_counts_a_flood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out shared
+		l := NewLogger(&out, slog.LevelInfo, 10, true)
+		lines := func() int {
+			synctest.Wait()
+			return strings.Count(out.String(), "\n")
+		}
+		for range 1000 {
+			l.WithField("status", 200).Info("request")
+			l.WithField("status", 404).Info("request")
+		}
+		l.Error("a fault")
+		require.Equal(t, 21, lines(), "ten of each kind, and the other")
+		time.Sleep(1100 * time.Millisecond)
+		require.Equal(t, 23, lines())
+		require.Contains(t, out.String(), `"msg":"lines like this one were left out","lines":990,"like":"request","status":404}`)
+		l.WithField("status", 200).Info("request")
+		require.Equal(t, 24, lines())
+
+		for n := range 100_000 { // each of another kind
+			l.Error(fmt.Sprint("fault ", n))
+		}
+		time.Sleep(1100 * time.Millisecond)
+		require.Less(t, lines(), 24+2*maxKinds)
+		require.Less(t, len(l.(logger).slog.Handler().(bounded).flood.kinds), 2)
+	})
+}
+
+func Test_Health_asks_at_most_ten_times_a_second(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, mux := 0, http.NewServeMux()
+		var answer error
+		RouteHealth(mux, func(ctx context.Context) error {
+			asked++
+			return errors.Join(answer, ctx.Err())
+		})
+		ready := func() int {
+			ctx, leave := context.WithCancel(context.Background())
+			leave() // the one who asks has left
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/readyz", nil))
+			return w.Code
+		}
+		for range 100 {
+			require.Equal(t, http.StatusOK, ready())
+		}
+		require.Equal(t, 1, asked)
+		answer = errors.New("full")
+		time.Sleep(101 * time.Millisecond)
+		require.Equal(t, http.StatusServiceUnavailable, ready())
+	})
+}
+
+func Test_Reports_of_both_kinds_are_logged_without_queries(t *testing.T) {
+	for what, row := range map[string]struct {
+		body   string
+		status int
+		logged []string
+	}{
+		"Reporting API": {`[{"type":"csp-violation","body":{"effectiveDirective":"script-src-elem","blockedURL":"https://evil.example/x.js?secret=1","documentURL":"https://heroes.example/success?secret=2#secret"}},
+			{"type":"deprecation","body":{"id":"secret"}}]`, 204, []string{`"directive":"script-src-elem"`, `"blocked":"https://evil.example/x.js"`, `"page":"https://heroes.example/success"`}},
+		"report-uri": {`{"csp-report":{"effective-directive":"img-src","blocked-uri":"data:secret","document-uri":"https://heroes.example/"}}`, 204,
+			[]string{`"directive":"img-src"`, `"blocked":"data"`}},
+		"inline":       {`{"csp-report":{"effective-directive":"style-src","blocked-uri":"inline"}}`, 204, []string{`"blocked":"inline"`}},
+		"not JSON":     {"secret", 400, nil},
+		"too large":    {`[` + strings.Repeat(" ", maxReportBytes) + `]`, 400, nil},
+		"another JSON": {`{"secret":1}`, 400, nil},
+		"too many":     {"[" + strings.Repeat(`{"type":"csp-violation"},`, 50) + "{}]", 204, nil},
+	} {
+		var out bytes.Buffer
+		mux := http.NewServeMux()
+		RouteReports(mux, NewLogger(&out, slog.LevelInfo, 0, true))
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest("POST", "/csp-reports", strings.NewReader(row.body)))
+		require.Equal(t, row.status, w.Code, what)
+		for _, text := range row.logged {
+			require.Contains(t, out.String(), text, what)
+		}
+		require.NotContains(t, out.String(), "secret", what)
+		require.LessOrEqual(t, strings.Count(out.String(), "\n"), maxReports)
+	}
+}
+
+// limited serves with at most that many connections. Each handler waits until the test lets it go on.
+func limited(t *testing.T, max int) (addr string, serving, goOn chan bool) {
+	serving, goOn = make(chan bool), make(chan bool)
+	s := &http.Server{Handler: Limit(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			serving <- true
+			<-goOn
+		}
+	}), Hosts{}, func(w http.ResponseWriter, _ *http.Request, status int, _ error) { w.WriteHeader(status) })}
+	LimitConnections(s, max)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { s.Close() })
+	return l.Addr().String(), serving, goOn
+}
+
+func connect(t *testing.T, addr, raw string) net.Conn {
+	conn, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	_, err = io.WriteString(conn, raw)
+	require.NoError(t, err)
+	require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+	return conn
+}
+
+func answered(conn net.Conn) bool {
+	b := make([]byte, 12)
+	_, err := io.ReadFull(conn, b)
+	return err == nil && string(b) == "HTTP/1.1 200"
+}
+
+func Test_Connections_that_wait_make_room_for_others(t *testing.T) {
+	for what, raw := range map[string]string{
+		"nothing":       "",
+		"half a header": "GET / HTTP/1.1\r\nHost: heroes",
+		"half a body":   "POST / HTTP/1.1\r\nHost: heroes\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na=b",
+		"idle":          "GET / HTTP/1.1\r\nHost: heroes\r\n\r\n",
+	} {
+		addr, serving, goOn := limited(t, 4)
+		slow := connect(t, addr, "GET /slow HTTP/1.1\r\nHost: heroes\r\n\r\n")
+		<-serving
+		var waiting []net.Conn
+		for range 40 {
+			waiting = append(waiting, connect(t, addr, raw))
+			require.True(t, answered(connect(t, addr, "GET / HTTP/1.1\r\nHost: heroes\r\n\r\n")), what)
+		}
+		goOn <- true
+		require.True(t, answered(slow), "what is being answered is not cut off")
+		for _, conn := range waiting[:len(waiting)-4] {
+			_, err := io.Copy(io.Discard, conn)
+			require.NotErrorIs(t, err, context.DeadlineExceeded, what)
+			require.False(t, errors.Is(err, net.ErrClosed))
+		}
+	}
+}
+
+func Test_Connections_beyond_what_can_be_answered_are_closed(t *testing.T) {
+	addr, serving, goOn := limited(t, 2)
+	one := connect(t, addr, "GET /slow HTTP/1.1\r\nHost: heroes\r\n\r\n")
+	<-serving
+	two := connect(t, addr, "GET /slow HTTP/1.1\r\nHost: heroes\r\n\r\n")
+	<-serving
+	require.False(t, answered(connect(t, addr, "GET / HTTP/1.1\r\nHost: heroes\r\n\r\n")))
+	goOn <- true
+	goOn <- true
+	require.True(t, answered(one))
+	require.True(t, answered(two))
+	require.True(t, answered(connect(t, addr, "GET / HTTP/1.1\r\nHost: heroes\r\n\r\n")))
+}
