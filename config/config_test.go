@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +17,8 @@ import (
 func with(t *testing.T, env map[string]string) (c Config, err error) {
 	t.Helper()
 	envy.Temp(func() {
-		for _, name := range []string{"SESSION_SECRET", "SESSION_STORE", "SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "LOG_LEVEL", "PORT", "METRICS_ADDR", "FLASK_SECRET_KEY", "FLASK_SESSION_COOKIE", "BUFFALO_SESSION_SECRET", "SESSION_DEVICE_BOUND", "SESSION_DEVICE_PROOF"} {
+		for _, name := range []string{"SESSION_SECRET", "SESSION_STORE", "SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "LOG_LEVEL", "PORT", "METRICS_ADDR", "FLASK_SECRET_KEY", "FLASK_SESSION_COOKIE", "BUFFALO_SESSION_SECRET", "SESSION_DEVICE_BOUND", "SESSION_DEVICE_PROOF", "SESSION_SECRET_FILE",
+			"ALLOWED_HOSTS", "TRUSTED_PROXIES", "FORCE_HTTPS", "LOG_RATE", "MAX_CONNECTIONS", "MAX_HEADER_BYTES", "NEW_SESSIONS", "NEW_SESSIONS_PER_CLIENT"} {
 			if _, ok := env[name]; !ok && envy.Get(name, "") != "" {
 				t.Fatalf("%s is set where the tests run: unset it", name)
 			}
@@ -89,17 +92,61 @@ func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T)
 		"SESSION_STORE=memcached", "SESSION_STORE=redis,memcached", "SESSION_STORE=redis,redis", "SESSION_STORE=redis,", "SESSION_STORE=", "FLASK_SESSION_COOKIE=",
 		"FLASK_SECRET_KEY=one,,two", "FLASK_SECRET_KEY=,", "FLASK_SESSION_COOKIE=my session", "BUFFALO_SESSION_SECRET=one,",
 		"SESSION_DEVICE_BOUND=yes", "SESSION_DEVICE_BOUND=", "SESSION_DEVICE_PROOF=8", "SESSION_DEVICE_PROOF=9s",
+		"ALLOWED_HOSTS=https://heroes.example", "ALLOWED_HOSTS=heroes.example:443", "ALLOWED_HOSTS=*.heroes.example", "ALLOWED_HOSTS=a,,b", "ALLOWED_HOSTS=.",
+		"TRUSTED_PROXIES=proxy", "TRUSTED_PROXIES=10.0.0.0/33", "FORCE_HTTPS=yes", "FORCE_HTTPS=true", "LOG_RATE=-1", "MAX_CONNECTIONS=many",
+		"MAX_HEADER_BYTES=100", "NEW_SESSIONS=99999999999", "NEW_SESSIONS_PER_CLIENT=1.5",
 	} {
 		variable, value, _ := strings.Cut(wrong, "=")
 		_, err := with(t, map[string]string{"GO_ENV": "test", variable: value})
 		require.ErrorContains(t, err, variable+":", wrong)
-		require.ErrorContains(t, err, "set it to", "how to fix it")
+		require.Regexp(t, "set (it to|TRUSTED_PROXIES)", err.Error(), "how to fix it")
 		require.Equal(t, 0, strings.Count(err.Error(), "\n"))
 	}
 	_, err := with(t, map[string]string{"GO_ENV": "test", "FLASK_SECRET_KEY": ",", "BUFFALO_SESSION_SECRET": ","})
 	require.Equal(t, 1, strings.Count(err.Error(), "\n"), "one line for each")
 	_, err = with(t, map[string]string{"GO_ENV": "test", "PORT": "x", "LOG_LEVEL": "y"})
 	require.Equal(t, 1, strings.Count(err.Error(), "\n"), "one line for each")
+}
+
+func Test_Config_reads_the_limits(t *testing.T) {
+	c, err := with(t, map[string]string{"GO_ENV": "test"})
+	require.NoError(t, err)
+	require.Equal(t, []int{1000, 16384, 60, 3000, 100}, []int{c.MaxConnections, c.MaxHeader, c.NewPerClient, c.NewSessions, c.LogRate})
+	require.Empty(t, c.Hosts)
+	require.True(t, c.Proxies.None())
+	require.False(t, c.ForceHTTPS)
+
+	c, err = with(t, map[string]string{"GO_ENV": "test", "MAX_CONNECTIONS": "0", "MAX_HEADER_BYTES": "8192", "NEW_SESSIONS_PER_CLIENT": "1", "NEW_SESSIONS": "2",
+		"LOG_RATE": "3", "ALLOWED_HOSTS": "heroes.example, .heroes.test", "TRUSTED_PROXIES": "unix,10.0.0.0/8", "FORCE_HTTPS": "true"})
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 8192, 1, 2, 3}, []int{c.MaxConnections, c.MaxHeader, c.NewPerClient, c.NewSessions, c.LogRate})
+	require.Equal(t, []string{"heroes.example", ".heroes.test"}, c.Hosts)
+	require.False(t, c.Proxies.None())
+	require.True(t, c.ForceHTTPS)
+}
+
+func Test_Config_reads_secrets_from_a_file(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets")
+	one, two := session.NewSecret(), session.NewSecret()
+	for _, text := range []string{one + "\n" + two + "\n", one + "," + two, one + ",\r\n\r\n" + two} {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		c, err := with(t, map[string]string{"GO_ENV": "production", "SESSION_SECRET_FILE": path})
+		require.NoError(t, err)
+		require.Equal(t, [][]byte{[]byte(one), []byte(two)}, c.Secrets)
+	}
+	short := filepath.Join(t.TempDir(), "short")
+	require.NoError(t, os.WriteFile(short, []byte("short\n"), 0o600))
+	for what, env := range map[string]map[string]string{
+		"are both set":               {"SESSION_SECRET": one, "SESSION_SECRET_FILE": path},
+		"SESSION_SECRET_FILE: open ": {"SESSION_SECRET_FILE": path + "2"},
+		"SESSION_SECRET_FILE: secret 1 of 1 is 5 bytes long": {"SESSION_SECRET_FILE": short},
+	} {
+		env["GO_ENV"] = "production"
+		_, err := with(t, env)
+		require.ErrorContains(t, err, what)
+		require.NotContains(t, err.Error(), one)
+		require.Equal(t, 0, strings.Count(err.Error(), "\n"))
+	}
 }
 
 func Test_Config_a_name_of_an_environment_has_no_capitals_and_no_spaces(t *testing.T) {
