@@ -1,8 +1,10 @@
 package edge
 
 import (
+	"bytes"
 	"container/list"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -19,12 +21,38 @@ func LimitConnections(s *http.Server, max int) {
 	}
 	s.ConnState = c.changed
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength == 0 {
-			arrived(r)
+		receive(w, r)
+		if conn, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+			conn.arrived()
 		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+// receive reads the body of the request, unless it says that it is too large.
+func receive(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 || r.ContentLength > MaxBody {
+		return
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	r.Body = received{bytes.NewReader(text), err}
+}
+
+// A received body returns what was read, and then the error that ended it.
+type received struct {
+	text *bytes.Reader
+	err  error
+}
+
+func (b received) Read(p []byte) (int, error) {
+	n, err := b.text.Read(p)
+	if err == io.EOF && b.err != nil {
+		err = b.err
+	}
+	return n, err
+}
+
+func (received) Close() error { return nil }
 
 type connections struct {
 	max     int
@@ -40,22 +68,6 @@ type connection struct {
 }
 
 type connectionKey struct{}
-
-// arrived notes that the request has been read completely: from now on, its connection waits for nothing.
-func arrived(r *http.Request) {
-	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-		c.owner.mu.Lock()
-		defer c.owner.mu.Unlock()
-		c.stopWaiting()
-	}
-}
-
-func (c *connection) stopWaiting() {
-	if c.waiting != nil {
-		c.owner.waiting.Remove(c.waiting)
-		c.waiting = nil
-	}
-}
 
 func (cs *connections) add(conn net.Conn) *connection {
 	cs.mu.Lock()
@@ -79,10 +91,23 @@ func (cs *connections) changed(conn net.Conn, state http.ConnState) {
 	switch {
 	case c == nil: // it was closed above
 	case state == http.StateIdle:
-		c.stopWaiting()
 		c.waiting = cs.waiting.PushBack(c)
 	case state == http.StateClosed, state == http.StateHijacked:
 		c.stopWaiting()
 		delete(cs.all, conn)
+	}
+}
+
+// arrived notes that a request has been read completely, and that its connection waits for nothing until it is answered.
+func (c *connection) arrived() {
+	c.owner.mu.Lock()
+	defer c.owner.mu.Unlock()
+	c.stopWaiting()
+}
+
+func (c *connection) stopWaiting() {
+	if c.waiting != nil {
+		c.owner.waiting.Remove(c.waiting)
+		c.waiting = nil
 	}
 }

@@ -37,7 +37,6 @@ func Limit(next http.Handler, hosts Hosts, fail func(http.ResponseWriter, *http.
 			fail(w, r, status, err)
 			return
 		}
-		arrived(r)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -116,6 +116,7 @@ func (s *Store) RevokeOthers(r *http.Request, session *sessions.Session) (ended 
 	}); err != nil {
 		return 0, err
 	}
+	s = own.store // with the secrets that the request began with
 	ctx, name, owner := context.WithoutCancel(r.Context()), session.Name(), own.owner() // a visitor who leaves does not stop it
 	switch {
 	case owner == "" && own.brought == broughtReplaced:
@@ -273,6 +274,12 @@ func (s *Store) addToIndex(ctx context.Context, name, owner string, id ID) error
 		}
 	}
 	return nil
+}
+
+// addAgain adds a session to its owner's once more, directly before its sign-in is saved: a process with a longer
+// Options.Lifetime may have taken the entry for an old one, or the secrets may have changed.
+func (s *Store) addAgain(ctx context.Context, v *visit, id ID) error {
+	return s.addToIndex(ctx, v.session.Name(), v.signIn.owner, id)
 }
 
 // always is later than any entry expires.

@@ -55,6 +55,9 @@ func (v *visit) updated(c content) content { return v.withSignIn(v.withBinding(c
 func (h held) touched(o Options, now time.Time) content {
 	c := h.after(now.Sub(h.at))
 	c.used, c.idle = now, o.idle()
+	if soonest := c.created.Add(time.Millisecond); o.Backend != nil && now.Before(soonest) {
+		c.used = soonest // it differs, as it is sealed: see returned
+	}
 	if o.Backend == nil && c.owner != "" { // no write moves the time of the sign-in
 		c.age = max(0, now.Truncate(time.Millisecond).Sub(c.when))
 	}

@@ -31,14 +31,13 @@ func (k onServer) admit(ctx context.Context, v *visit) error {
 	name, owner, id := v.session.Name(), v.signIn.owner, v.id()
 	again := v.held.owner == owner && v.held.id == id
 	hashes := k.keys.ownerHashes(name, owner)
-	at := ID(hashes[0]) // the record needs a name, which no session has
-	release, err := k.turn(ctx, at)
+	release, err := k.turn(ctx, ID(hashes[0]))
 	if err != nil {
 		return err
 	}
 	defer release()
 	for end := time.Now().Add(commitTime); time.Now().Before(end); {
-		l, err := k.loadLimit(ctx, name, at)
+		l, err := k.loadLimit(ctx, name, hashes)
 		if err == nil {
 			l.ids, err = k.living(ctx, name, owner, l.ids)
 		}
@@ -62,18 +61,22 @@ func (k onServer) admit(ctx context.Context, v *visit) error {
 	return ErrContended
 }
 
-// loadLimit returns the owner's limit, which is empty if there is none yet.
-func (k onServer) loadLimit(ctx context.Context, name string, at ID) (limit, error) {
+// loadLimit returns the owner's limit, which is empty if there is none yet. It is stored under the owner's first hash, which no
+// session has. It also names the sessions of the limits under the other hashes, from before the secrets were rotated.
+func (k onServer) loadLimit(ctx context.Context, name string, hashes []OwnerHash) (l limit, err error) {
 	ctx, cancel := limited(ctx, loadTime)
 	defer cancel()
-	record, _, _, err := k.options.Backend.Load(ctx, at)
-	if err != nil {
-		return limit{}, unavailable(err)
-	}
-	l := limit{id: at, record: record}
-	plain, _, _ := k.keys.open(record, purpose(kindLimit, name, at[:]))
-	for ; len(plain) >= len(ID{}); plain = plain[len(ID{}):] {
-		l.ids = append(l.ids, ID([]byte(plain)))
+	for _, hash := range slices.Backward(hashes) {
+		l.id = ID(hash)
+		if l.record, _, _, err = k.options.Backend.Load(ctx, l.id); err != nil {
+			return limit{}, unavailable(err)
+		}
+		plain, _, _ := k.keys.open(l.record, purpose(kindLimit, name, l.id[:]))
+		for ; len(plain) >= len(ID{}); plain = plain[len(ID{}):] {
+			if id := ID([]byte(plain)); !slices.Contains(l.ids, id) {
+				l.ids = append(l.ids, id)
+			}
+		}
 	}
 	return l, nil
 }

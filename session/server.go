@@ -166,11 +166,6 @@ func (k onServer) save(ctx context.Context, v *visit, p plan, encoded string) (h
 		return held{}, ErrConflict
 	}
 	name := v.session.Name()
-	if v.signIn != nil { // again, in case that a process with a longer Lifetime has taken the entry for an old one
-		if err := k.addToIndex(ctx, name, v.signIn.owner, v.id()); err != nil {
-			return held{}, err
-		}
-	}
 	if p.end {
 		if err := k.end(ctx, name, v.held); err != nil {
 			return held{}, err
@@ -198,6 +193,11 @@ func (k onServer) create(ctx context.Context, v *visit, p plan, encoded string) 
 	h := held{content: v.content(p, now), at: now, value: as.token}
 	h.verifier, h.values = as.verifier, encoded
 	v.offerIfDue(&h)
+	if v.signIn != nil {
+		if err := k.addAgain(ctx, v, h.id); err != nil {
+			return held{}, err
+		}
+	}
 	k.sealRecord(v.session.Name(), &h)
 
 	step, cancel := limited(ctx, commitTime)
@@ -227,15 +227,16 @@ func (k onServer) update(ctx context.Context, v *visit, p plan, encoded string) 
 		selector, _ := strict.DecodeString(v.held.value)
 		as = newIdentity(selector[:selectorSize])
 	}
+	latest := k.latest.Load().keeper.(onServer) // what came first may be sealed under secrets that were set meanwhile
 	if v.brought == broughtReplaced {
-		return k.tryAgain(ctx, v, as, encoded, nil)
+		return latest.tryAgain(ctx, v, as, encoded, nil)
 	}
 	h, ok, err := k.try(ctx, v, v.held, as, encoded)
 	if p.save == touch && !ok { // the request that came first has touched it, and an outage will show in the next request
 		return held{}, errDropped
 	}
 	if _, lost := err.(lostReply); !ok && (err == nil || lost) {
-		h, err = k.tryAgain(ctx, v, as, encoded, err)
+		h, err = latest.tryAgain(ctx, v, as, encoded, err)
 	}
 	if p.drop && statusOf(err) == http.StatusConflict {
 		err = errDropped
@@ -314,7 +315,11 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 			return held{}, false, err
 		}
 	}
-	if latest.secret > 0 && latest.owner != "" { // before it is sealed under the newest secret
+	if v.signIn != nil {
+		if err := k.addAgain(ctx, v, h.id); err != nil {
+			return held{}, false, err
+		}
+	} else if latest.secret > 0 && latest.owner != "" { // before it is sealed under the newest secret
 		if err := k.addToIndex(ctx, v.session.Name(), h.owner, h.id); err != nil {
 			return held{}, false, err
 		}
@@ -397,10 +402,10 @@ func (s *Store) end(ctx context.Context, name string, h held) error {
 // endMark returns the record that stands for a session that has ended, and how long it is stored: for
 // Options.Grace, until a sign-in that is in progress is too late and, if the session was adopted from another
 // system's cookie, until nobody can adopt that cookie again. It contains only how much longer than Grace that is. Of a
-// session that was not read, the last of these times is not known.
+// session that was not opened, the last of these times is not known.
 func (s *Store) endMark(name string, h held) (record []byte, ttl time.Duration) {
 	ttl = max(s.options.Grace, pendingTime, h.other)
-	if len(s.options.Adopt) > 0 && h.record == nil && h.other == 0 {
+	if len(s.options.Adopt) > 0 && h.verifier == (verifierHash{}) && h.other == 0 {
 		ttl = max(ttl, longestCookie)
 	}
 	plain := binary.AppendUvarint(nil, uint64((ttl - s.options.Grace).Milliseconds()))

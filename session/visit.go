@@ -309,11 +309,17 @@ func (v *visit) due() bool {
 
 // stale reports whether half of the session's idle timeout has passed, an older secret sealed it, or the timeouts in the
 // options have changed. On a server it is also stale once it has not been written for an hour, so that LastUse is exact
-// to an hour. Writing that sets no cookie.
+// to an hour, and when its cookie comes back for the first time. Writing that sets no cookie.
 func (v *visit) stale() bool {
 	timeout := v.store.options.idle()
 	halfGone := v.held.idle <= timeout/2 // also if the timeout was set to never
-	return v.held.secret > 0 || v.held.longer || halfGone || v.held.unused >= touchEvery
+	return v.held.secret > 0 || v.held.longer || halfGone || v.held.unused >= touchEvery || v.returned()
+}
+
+// returned reports whether the session's cookie has come back for the first time, so that Options.ReturnTimeout ends.
+func (v *visit) returned() bool {
+	o := v.store.options
+	return o.Backend != nil && v.held.owner == "" && v.held.used.Equal(v.held.created) && o.ReturnTimeout < o.idle()
 }
 
 // check reports why the session cannot be saved, as far as that shows without I/O.

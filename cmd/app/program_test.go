@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -60,8 +61,11 @@ func newSetting(t *testing.T, env ...string) setting {
 	config, err := os.ReadFile("../../database.yml")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "database.yml"), config, 0o600))
-	env = append(env, "SESSION_SECRET="+session.NewSecret(), "ADDR=127.0.0.1", "LOG_LEVEL=error", "NEW_SESSIONS=0")
-	return setting{dir: dir, env: append(env, "PATH="+os.Getenv("PATH"), "HOME="+dir)}
+	standard := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ADDR=127.0.0.1", "LOG_LEVEL=error", "NEW_SESSIONS=0"}
+	if !strings.Contains(strings.Join(env, " "), "SESSION_SECRET_FILE=") {
+		standard = append(standard, "SESSION_SECRET="+session.NewSecret())
+	}
+	return setting{dir: dir, env: append(standard, env...)}
 }
 
 func (s setting) command(t *testing.T, args ...string) *exec.Cmd {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -54,7 +55,7 @@ func serve() error {
 // newServer returns a server with limits that no client can stretch.
 func newServer(handler http.Handler, c config.Config) *http.Server {
 	s := &http.Server{
-		Handler:           handler,
+		Handler:           edge.TakeTurns(handler, 64*runtime.GOMAXPROCS(0)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,

@@ -35,6 +35,8 @@ func Sessions(t *testing.T, b session.Backend) {
 		require.Empty(t, v.visit(look).Header["Set-Cookie"])
 		require.Zero(t, counted.loads.Load()+counted.swaps.Load(), "no work for a visitor without a session")
 		v.set("name", "Superman")
+		require.Empty(t, v.visit(look).Header["Set-Cookie"])
+		require.EqualValues(t, 2, counted.swaps.Load(), "the cookie has come back")
 		counted.loads.Store(0)
 		counted.swaps.Store(0)
 		require.Empty(t, v.visit(look).Header["Set-Cookie"])
@@ -96,8 +98,8 @@ func Sessions(t *testing.T, b session.Backend) {
 
 	t.Run("10: more than a cookie holds", func(t *testing.T) {
 		v := open(t, b, session.Options{})
-		v.set("name", strings.Repeat("x", 100_000))
-		require.Len(t, v.values()["name"], 100_000)
+		v.set("name", strings.Repeat("x", 60_000))
+		require.Len(t, v.values()["name"], 60_000)
 		require.Len(t, v.cookie, 64)
 	})
 
