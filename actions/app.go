@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 
 	"heroes/config"
@@ -112,9 +113,10 @@ func Handler(app *buffalo.App, cfg config.Config) http.Handler {
 	mux.Handle("/", store.Handler(edge.Limit(app, hosts, pages.write), func(w http.ResponseWriter, req *http.Request, err error) {
 		pages.write(w, req, session.Status(w.Header(), err), err)
 	}))
-	handler := http.Handler(mux)
+	guard := edge.Guard{PerClient: cfg.RequestsPerClient, Proxies: cfg.Proxies, Turns: 16 * runtime.GOMAXPROCS(0)}
+	handler := guard.Handler(mux, pages.refuse)
 	if cfg.ForceHTTPS {
-		handler = cfg.Proxies.RedirectToHTTPS(mux)
+		handler = cfg.Proxies.RedirectToHTTPS(handler)
 	}
 	return edge.Wrap(handler, app.Logger, cfg.Production())
 }

@@ -39,7 +39,7 @@ func (e errorPages) handle(status int, err error, c buffalo.Context) error {
 	if !ok {
 		chosen, _ = c.Session().Get("lang").(string)
 	}
-	e.respond(c.Response(), c.Request(), chosen, status, err)
+	e.respond(c.Response(), c.Request(), chosen, session.ViewOf(c.Session().Session), status, err)
 	return nil
 }
 
@@ -47,11 +47,16 @@ func (e errorPages) handle(status int, err error, c buffalo.Context) error {
 func (e errorPages) write(w http.ResponseWriter, req *http.Request, status int, cause error) {
 	s, _ := e.app.SessionStore.Get(req, e.app.SessionName) // while the store cannot be reached, s is empty
 	chosen, _ := s.Values["lang"].(string)
-	e.respond(w, req, chosen, status, cause)
+	e.respond(w, req, chosen, session.ViewOf(s), status, cause)
+}
+
+// refuse answers with an error without reading a session.
+func (e errorPages) refuse(w http.ResponseWriter, req *http.Request, status int, cause error) {
+	e.respond(w, req, "", session.View{}, status, cause)
 }
 
 // respond answers with an error. Its cause goes to the log and, in development, to the page.
-func (e errorPages) respond(w http.ResponseWriter, req *http.Request, chosen string, status int, cause error) {
+func (e errorPages) respond(w http.ResponseWriter, req *http.Request, chosen string, s session.View, status int, cause error) {
 	logger := e.app.Logger.WithField("request_id", edge.RequestID(req.Context()))
 	if status >= http.StatusInternalServerError {
 		logger.WithField("status", status).Error(cause)
@@ -59,7 +64,7 @@ func (e errorPages) respond(w http.ResponseWriter, req *http.Request, chosen str
 	if status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", e.allowed(req.URL.Path))
 	}
-	page, err := e.render(w, req, chosen, status, cause)
+	page, err := e.render(w, req, chosen, s, status, cause)
 	if err != nil {
 		logger.Error(err)
 		text := http.StatusText(status)
@@ -74,7 +79,7 @@ func (e errorPages) respond(w http.ResponseWriter, req *http.Request, chosen str
 }
 
 // render renders an error. It must not fail a second time, so it turns a panic into an error.
-func (e errorPages) render(w http.ResponseWriter, req *http.Request, chosen string, status int, cause error) (page []byte, err error) {
+func (e errorPages) render(w http.ResponseWriter, req *http.Request, chosen string, s session.View, status int, cause error) (page []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the page of %d: %v", status, p)
@@ -100,8 +105,7 @@ func (e errorPages) render(w http.ResponseWriter, req *http.Request, chosen stri
 	if e.app.Env == "development" && status >= http.StatusInternalServerError {
 		data["details"] = fmt.Sprintf("%v\n\n%s", cause, debug.Stack()) // shows where a panic happened
 	}
-	s, _ := e.app.SessionStore.Get(req, e.app.SessionName)
-	data["env"], data["session"], data["flash"] = e.app.Env, session.ViewOf(s), map[string][]string{}
+	data["env"], data["session"], data["flash"] = e.app.Env, s, map[string][]string{}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	var b bytes.Buffer
 	err = r.HTML("errors/error.html").Render(&b, data)

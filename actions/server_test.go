@@ -3,6 +3,7 @@ package actions
 import (
 	"net/http"
 	"net/url"
+	"time"
 
 	"heroes/session/backendtest"
 
@@ -70,7 +71,7 @@ func (as *ActionSuite) Test_Server_while_the_store_is_down_visitors_get_503_and_
 	as.NotContains(as.log.String(), "Clark Kent")
 
 	memory.SetDown(false)
-	as.Equal(http.StatusOK, as.HTML("/readyz").Get().Code)
+	as.Eventually(func() bool { return as.HTML("/readyz").Get().Code == http.StatusOK }, time.Second, 10*time.Millisecond)
 	as.Contains(as.HTML("/success").Get().Body.String(), "Clark Kent")
 }
 

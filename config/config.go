@@ -37,10 +37,11 @@ type Config struct {
 	Proxies    edge.Proxies
 	ForceHTTPS bool // redirect what a proxy says was sent over http
 
-	MaxConnections int // 0: any number
-	MaxHeader      int // in bytes
-	NewPerClient   int // how many sessions a client may begin in a minute; 0: any number
-	NewSessions    int // and all clients together
+	MaxConnections    int // 0: any number
+	MaxHeader         int // in bytes
+	RequestsPerClient int // in a second; 0: any number
+	NewPerClient      int // how many sessions a client may begin in a minute; 0: any number
+	NewSessions       int // and all clients together
 
 	Secrets  [][]byte        // of the sessions, newest first
 	Session  session.Options // with a Backend, Store is only a name
@@ -187,6 +188,7 @@ func (c *Config) readLimits() (err error) {
 	}{
 		{"MAX_CONNECTIONS", &c.MaxConnections, 1000, 0},
 		{"MAX_HEADER_BYTES", &c.MaxHeader, 16 << 10, 8 << 10},
+		{"REQUESTS_PER_CLIENT", &c.RequestsPerClient, 100, 0},
 		{"NEW_SESSIONS_PER_CLIENT", &c.NewPerClient, 60, 0},
 		{"NEW_SESSIONS", &c.NewSessions, 3000, 0},
 	} {

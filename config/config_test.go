@@ -18,7 +18,7 @@ func with(t *testing.T, env map[string]string) (c Config, err error) {
 	t.Helper()
 	envy.Temp(func() {
 		for _, name := range []string{"SESSION_SECRET", "SESSION_STORE", "SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "LOG_LEVEL", "PORT", "METRICS_ADDR", "FLASK_SECRET_KEY", "FLASK_SESSION_COOKIE", "BUFFALO_SESSION_SECRET", "SESSION_DEVICE_BOUND", "SESSION_DEVICE_PROOF", "SESSION_SECRET_FILE",
-			"ALLOWED_HOSTS", "TRUSTED_PROXIES", "FORCE_HTTPS", "LOG_RATE", "MAX_CONNECTIONS", "MAX_HEADER_BYTES", "NEW_SESSIONS", "NEW_SESSIONS_PER_CLIENT"} {
+			"ALLOWED_HOSTS", "TRUSTED_PROXIES", "FORCE_HTTPS", "LOG_RATE", "MAX_CONNECTIONS", "MAX_HEADER_BYTES", "REQUESTS_PER_CLIENT", "NEW_SESSIONS", "NEW_SESSIONS_PER_CLIENT"} {
 			if _, ok := env[name]; !ok && envy.Get(name, "") != "" {
 				t.Fatalf("%s is set where the tests run: unset it", name)
 			}
@@ -111,15 +111,15 @@ func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T)
 func Test_Config_reads_the_limits(t *testing.T) {
 	c, err := with(t, map[string]string{"GO_ENV": "test"})
 	require.NoError(t, err)
-	require.Equal(t, []int{1000, 16384, 60, 3000, 100}, []int{c.MaxConnections, c.MaxHeader, c.NewPerClient, c.NewSessions, c.LogRate})
+	require.Equal(t, []int{1000, 16384, 100, 60, 3000, 100}, []int{c.MaxConnections, c.MaxHeader, c.RequestsPerClient, c.NewPerClient, c.NewSessions, c.LogRate})
 	require.Empty(t, c.Hosts)
 	require.True(t, c.Proxies.None())
 	require.False(t, c.ForceHTTPS)
 
-	c, err = with(t, map[string]string{"GO_ENV": "test", "MAX_CONNECTIONS": "0", "MAX_HEADER_BYTES": "8192", "NEW_SESSIONS_PER_CLIENT": "1", "NEW_SESSIONS": "2",
+	c, err = with(t, map[string]string{"GO_ENV": "test", "MAX_CONNECTIONS": "0", "MAX_HEADER_BYTES": "8192", "REQUESTS_PER_CLIENT": "4", "NEW_SESSIONS_PER_CLIENT": "1", "NEW_SESSIONS": "2",
 		"LOG_RATE": "3", "ALLOWED_HOSTS": "heroes.example, .heroes.test", "TRUSTED_PROXIES": "unix,10.0.0.0/8", "FORCE_HTTPS": "true"})
 	require.NoError(t, err)
-	require.Equal(t, []int{0, 8192, 1, 2, 3}, []int{c.MaxConnections, c.MaxHeader, c.NewPerClient, c.NewSessions, c.LogRate})
+	require.Equal(t, []int{0, 8192, 4, 1, 2, 3}, []int{c.MaxConnections, c.MaxHeader, c.RequestsPerClient, c.NewPerClient, c.NewSessions, c.LogRate})
 	require.Equal(t, []string{"heroes.example", ".heroes.test"}, c.Hosts)
 	require.False(t, c.Proxies.None())
 	require.True(t, c.ForceHTTPS)

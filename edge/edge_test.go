@@ -11,8 +11,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,15 +275,17 @@ func Test_Reports_of_both_kinds_are_logged_without_queries(t *testing.T) {
 	}
 }
 
-// limited serves with at most that many connections. Each handler waits until the test lets it go on.
-func limited(t *testing.T, max int) (addr string, serving, goOn chan bool) {
+// serve serves requests behind a Guard, with at most that many connections. The handler of /slow waits until the test lets it
+// go on.
+func serve(t *testing.T, g Guard, max int) (addr string, serving, goOn chan bool) {
 	serving, goOn = make(chan bool), make(chan bool)
-	s := &http.Server{Handler: Limit(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	s := &http.Server{Handler: g.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			serving <- true
 			<-goOn
 		}
-	}), Hosts{}, func(w http.ResponseWriter, _ *http.Request, status int, _ error) { w.WriteHeader(status) })}
+		_, _ = io.Copy(w, r.Body)
+	}), func(w http.ResponseWriter, _ *http.Request, status int, _ error) { w.WriteHeader(status) })}
 	LimitConnections(s, max)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -300,6 +304,8 @@ func connect(t *testing.T, addr, raw string) net.Conn {
 	return conn
 }
 
+const get, slow = "GET / HTTP/1.1\r\nHost: heroes\r\n\r\n", "GET /slow HTTP/1.1\r\nHost: heroes\r\n\r\n"
+
 func answered(conn net.Conn) bool {
 	b := make([]byte, 12)
 	_, err := io.ReadFull(conn, b)
@@ -310,37 +316,124 @@ func Test_Connections_that_wait_make_room_for_others(t *testing.T) {
 	for what, raw := range map[string]string{
 		"nothing":       "",
 		"half a header": "GET / HTTP/1.1\r\nHost: heroes",
-		"half a body":   "POST / HTTP/1.1\r\nHost: heroes\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na=b",
-		"idle":          "GET / HTTP/1.1\r\nHost: heroes\r\n\r\n",
+		"half a body":   "POST / HTTP/1.1\r\nHost: heroes\r\nContent-Length: 100\r\n\r\na=b",
+		"idle":          get,
 	} {
-		addr, serving, goOn := limited(t, 4)
-		slow := connect(t, addr, "GET /slow HTTP/1.1\r\nHost: heroes\r\n\r\n")
+		addr, serving, goOn := serve(t, Guard{}, 4)
+		slow := connect(t, addr, slow)
 		<-serving
 		var waiting []net.Conn
 		for range 40 {
 			waiting = append(waiting, connect(t, addr, raw))
-			require.True(t, answered(connect(t, addr, "GET / HTTP/1.1\r\nHost: heroes\r\n\r\n")), what)
+			require.True(t, answered(connect(t, addr, get)), what)
 		}
 		goOn <- true
 		require.True(t, answered(slow), "what is being answered is not cut off")
 		for _, conn := range waiting[:len(waiting)-4] {
 			_, err := io.Copy(io.Discard, conn)
-			require.NotErrorIs(t, err, context.DeadlineExceeded, what)
-			require.False(t, errors.Is(err, net.ErrClosed))
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded, what)
 		}
 	}
 }
 
 func Test_Connections_beyond_what_can_be_answered_are_closed(t *testing.T) {
-	addr, serving, goOn := limited(t, 2)
-	one := connect(t, addr, "GET /slow HTTP/1.1\r\nHost: heroes\r\n\r\n")
+	addr, serving, goOn := serve(t, Guard{}, 2)
+	one := connect(t, addr, slow)
 	<-serving
-	two := connect(t, addr, "GET /slow HTTP/1.1\r\nHost: heroes\r\n\r\n")
+	two := connect(t, addr, slow)
 	<-serving
-	require.False(t, answered(connect(t, addr, "GET / HTTP/1.1\r\nHost: heroes\r\n\r\n")))
+	require.False(t, answered(connect(t, addr, get)))
 	goOn <- true
 	goOn <- true
 	require.True(t, answered(one))
 	require.True(t, answered(two))
-	require.True(t, answered(connect(t, addr, "GET / HTTP/1.1\r\nHost: heroes\r\n\r\n")))
+	require.True(t, answered(connect(t, addr, get)))
+}
+
+// guarded calls the handler of a Guard, and returns the status and how long that took.
+func guarded(h http.Handler, peer string) (status int, took time.Duration) {
+	start, w := time.Now(), httptest.NewRecorder()
+	h.ServeHTTP(w, requestFrom(peer))
+	return w.Code, time.Since(start)
+}
+
+func failing(w http.ResponseWriter, _ *http.Request, status int, _ error) { w.WriteHeader(status) }
+
+func Test_Guard_makes_a_client_wait_and_no_other(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := Guard{PerClient: 10}.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), failing)
+		var wait sync.WaitGroup
+		var statuses [3]atomic.Int32 // 200, 429, and those that were answered within a second
+		for range 100 {
+			wait.Go(func() {
+				status, took := guarded(h, "198.51.100.1:5")
+				statuses[(status-200)/200].Add(1)
+				if took < time.Second {
+					statuses[2].Add(1)
+				}
+				require.LessOrEqual(t, took, longestWait)
+			})
+		}
+		status, took := guarded(h, "198.51.100.2:5")
+		require.Equal(t, http.StatusOK, status)
+		require.Zero(t, took)
+		wait.Wait()
+		require.EqualValues(t, 60, statuses[0].Load(), "ten at once and ten in each of five seconds")
+		require.EqualValues(t, 40, statuses[1].Load())
+		require.InDelta(t, 20, int(statuses[2].Load()), 1)
+		status, took = guarded(h, "127.0.0.1:5")
+		require.Equal(t, http.StatusOK, status)
+		require.Zero(t, took, "nobody knows who this is")
+	})
+}
+
+func Test_Guard_answers_the_newest_first(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var order []string
+		h := Guard{Turns: 1}.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			time.Sleep(time.Second)
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, r.RemoteAddr)
+		}), failing)
+		var wait sync.WaitGroup
+		refused := 0
+		for n := range 10 {
+			wait.Go(func() {
+				if status, took := guarded(h, fmt.Sprintf("198.51.100.1:%d", n)); status != http.StatusOK {
+					require.Equal(t, http.StatusServiceUnavailable, status)
+					require.Equal(t, longestWait, took)
+					mu.Lock()
+					defer mu.Unlock()
+					refused++
+				}
+			})
+			time.Sleep(time.Millisecond)
+		}
+		wait.Wait()
+		require.Equal(t, []string{"198.51.100.1:0", "198.51.100.1:9", "198.51.100.1:8", "198.51.100.1:7", "198.51.100.1:6"}, order[:5])
+		require.Equal(t, 10, refused+len(order))
+		status, took := guarded(h, "198.51.100.1:10")
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, time.Second, took, "no turn was lost")
+	})
+}
+
+func Test_Guard_reads_the_body_and_keeps_why_it_ended(t *testing.T) {
+	addr, _, _ := serve(t, Guard{}, 10)
+	for raw, want := range map[string]string{
+		"POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello":                                                            "hello",
+		"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n": "hello",
+	} {
+		text, err := io.ReadAll(connect(t, addr, raw))
+		require.NoError(t, err)
+		require.Contains(t, string(text), want)
+	}
+	r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", MaxBody+1)))
+	r.ContentLength = -1
+	receive(httptest.NewRecorder(), r)
+	text, err := io.ReadAll(r.Body)
+	require.Len(t, text, MaxBody)
+	require.ErrorAs(t, err, new(*http.MaxBytesError))
 }

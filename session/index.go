@@ -116,7 +116,7 @@ func (s *Store) RevokeOthers(r *http.Request, session *sessions.Session) (ended 
 	}); err != nil {
 		return 0, err
 	}
-	s = own.store // with the secrets that the request began with
+	s = own.store                                                                       // with the secrets that the request began with
 	ctx, name, owner := context.WithoutCancel(r.Context()), session.Name(), own.owner() // a visitor who leaves does not stop it
 	switch {
 	case owner == "" && own.brought == broughtReplaced:

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"heroes/session/internal/values"
@@ -30,13 +31,22 @@ const (
 // mark in the record's place.
 type onServer struct {
 	*Store
-	turns *[64]chan struct{} // one request of this process at a time retries; sessions share a turn by ID
+	turns *[64]turns // one request of this process at a time retries; sessions share their turns by ID
 }
 
+// turns are taken by one request after another.
+type turns struct {
+	taken   chan struct{}
+	waiting atomic.Int32
+}
+
+// maxWaiting is how many requests wait for their turn. One session must not keep more of them from being answered.
+const maxWaiting = 16
+
 func newOnServer(s *Store) onServer {
-	k := onServer{s, new([64]chan struct{})}
+	k := onServer{s, new([64]turns)}
 	for i := range k.turns {
-		k.turns[i] = make(chan struct{}, 1)
+		k.turns[i].taken = make(chan struct{}, 1)
 	}
 	return k
 }
@@ -333,10 +343,14 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 func (k onServer) turn(ctx context.Context, id ID) (release func(), err error) {
 	ctx, cancel := limited(ctx, commitTime)
 	defer cancel()
-	turn := k.turns[int(id[0])%len(k.turns)]
+	turn := &k.turns[int(id[0])%len(k.turns)]
+	defer turn.waiting.Add(-1)
+	if turn.waiting.Add(1) > maxWaiting {
+		return nil, ErrContended
+	}
 	select {
-	case turn <- struct{}{}:
-		return func() { <-turn }, nil
+	case turn.taken <- struct{}{}:
+		return func() { <-turn.taken }, nil
 	case <-ctx.Done():
 		return nil, ErrContended
 	}

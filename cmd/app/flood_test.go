@@ -24,8 +24,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A flood is what a thousand connections send at two megabytes a second, together. Each is opened again when the server
-// closes it.
+// A flood is what a thousand connections of one client send at two megabytes a second, together. Each is opened again when
+// the server closes it.
 type flood struct {
 	name   string
 	raw    string // what each connection sends, again and again
@@ -41,16 +41,17 @@ const (
 // floods returns the floods. The hero's session is the visitor's.
 func floods(cookie string) []flood {
 	long := strings.Repeat("\xff", 10<<10)
+	from := "X-Forwarded-For: 203.0.113.9"
 	return []flood{
 		{name: "idle connections", raw: "", silent: true},
 		{name: "headers that do not end", raw: "GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", 15<<10), parts: 50, silent: true},
 		{name: "forms that do not end", raw: strings.TrimSuffix(post("/heroes", hero("Flood")+strings.Repeat("x", 2000)), "xxxxx"), parts: 50, silent: true},
-		{name: "new sessions", raw: post("/heroes", hero("Flood"))},
-		{name: "long paths", raw: request("GET /" + long)},
-		{name: "cookies that do not open", raw: request("GET /success", "Cookie: "+strings.Repeat(cookieName+"="+strings.Repeat("A", 3000)+"; ", 4))},
-		{name: "changes of one session", raw: post("/heroes", hero("Flood"), "Cookie: "+cookie)},
-		{name: "readyz", raw: request("GET /readyz")},
-		{name: "reports", raw: request("POST /csp-reports", "Content-Length: 96") + `{"csp-report":{"effective-directive":"img-src","blocked-uri":"https://evil.example/` + strings.Repeat("x", 10) + `"}}`},
+		{name: "new sessions", raw: post("/heroes", hero("Flood"), from)},
+		{name: "long paths", raw: request("GET /"+long, from)},
+		{name: "cookies that do not open", raw: request("GET /success", from, "Cookie: "+strings.Repeat(cookieName+"="+strings.Repeat("A", 3000)+"; ", 4))},
+		{name: "changes of one session", raw: post("/heroes", hero("Flood"), from, "Cookie: "+cookie)},
+		{name: "readyz", raw: request("GET /readyz", from)},
+		{name: "reports", raw: request("POST /csp-reports", from, "Content-Length: 96") + `{"csp-report":{"effective-directive":"img-src","blocked-uri":"https://evil.example/` + strings.Repeat("x", 10) + `"}}`},
 	}
 }
 
@@ -132,6 +133,7 @@ func (p *process) visitNormally(t *testing.T, cookie string, duration time.Durat
 		}
 		require.NoError(t, err)
 		r.Header.Set("Cookie", cookie)
+		r.Header.Set("X-Forwarded-For", "198.51.100.1")
 		start := time.Now()
 		res, err := transport.RoundTrip(r)
 		if !assert.NoError(t, err) {
@@ -142,7 +144,7 @@ func (p *process) visitNormally(t *testing.T, cookie string, duration time.Durat
 		took = append(took, time.Since(start))
 		assert.NoError(t, err)
 		assert.Contains(t, []int{200, 303}, res.StatusCode)
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(15 * time.Millisecond)
 	}
 	slices.Sort(took)
 	return took
@@ -167,7 +169,7 @@ func Test_Flood_leaves_a_normal_visitor_alone(t *testing.T) {
 	duration, err := time.ParseDuration(envy.Get("TEST_LOAD", "2s"))
 	require.NoError(t, err)
 	_, s := ownRedis(t)
-	s.env = append(s.env, "NEW_SESSIONS=1000", "LOG_LEVEL=info")
+	s.env = append(s.env, "NEW_SESSIONS=3000", "LOG_LEVEL=info", "TRUSTED_PROXIES=127.0.0.1")
 	p := s.start(t)
 	cookie, ok := (&load{t: t, p: p, answers: map[int]int{}}).post("/heroes", heroForm(goodHero), "")
 	require.True(t, ok)

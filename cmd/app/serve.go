@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -55,7 +54,7 @@ func serve() error {
 // newServer returns a server with limits that no client can stretch.
 func newServer(handler http.Handler, c config.Config) *http.Server {
 	s := &http.Server{
-		Handler:           edge.TakeTurns(handler, 64*runtime.GOMAXPROCS(0)),
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,

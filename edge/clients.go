@@ -1,0 +1,95 @@
+package edge
+
+import (
+	"hash/maphash"
+	"net/http"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// clients limits what each client does in a period. They share a fixed number of buckets, so that no number of clients
+// takes more memory. Which ones share a bucket nobody can choose.
+type clients struct {
+	proxies Proxies
+	seed    maphash.Seed
+	buckets []*rate.Limiter
+}
+
+// buckets is how many clients are told apart. It takes about a megabyte.
+const buckets = 1 << 14
+
+// newClients lets each client do n things in a period, and at once as many. Zero means any number.
+func newClients(n int, period time.Duration, proxies Proxies) *clients {
+	c := &clients{proxies: proxies, seed: maphash.MakeSeed()}
+	for range min(n, 1) * buckets {
+		c.buckets = append(c.buckets, newBucket(n, period))
+	}
+	return c
+}
+
+func newBucket(n int, period time.Duration) *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(float64(n)/period.Seconds()), n)
+}
+
+// bucket returns that of the request's client, or nil if there is no limit or the client is not known. A network of IPv6
+// addresses with the same first 64 bits is one client: whoever has one of them has them all.
+func (c *clients) bucket(r *http.Request) *rate.Limiter {
+	if len(c.buckets) == 0 {
+		return nil
+	}
+	client := c.proxies.Client(r)
+	if client.Is6() {
+		network, _ := client.Prefix(64)
+		client = network.Addr()
+	}
+	if !client.IsValid() {
+		return nil
+	}
+	return c.buckets[maphash.Comparable(c.seed, client)%uint64(len(c.buckets))]
+}
+
+// reserve returns how long the request has to wait. If that is longer than longestWait, nothing is reserved.
+func (c *clients) reserve(r *http.Request) time.Duration {
+	bucket := c.bucket(r)
+	if bucket == nil {
+		return 0
+	}
+	reservation := bucket.Reserve()
+	wait := reservation.Delay()
+	if wait > longestWait {
+		reservation.Cancel()
+	}
+	return wait
+}
+
+// NewSessions limits how many sessions begin: each client's and all together. It is for session.Options.AllowNew.
+type NewSessions struct {
+	each *clients
+	all  *rate.Limiter
+}
+
+// LimitNewSessions lets each client begin as many sessions a minute, and all together that many. Zero means
+// any number. At once, each can begin as many as in a minute.
+func LimitNewSessions(perClient, total int, proxies Proxies) NewSessions {
+	l := NewSessions{each: newClients(perClient, time.Minute, proxies)}
+	if total > 0 {
+		l.all = newBucket(total, time.Minute)
+	}
+	return l
+}
+
+// Wait returns how long the client of the request has to wait until it may begin a session, or 0 if it may now.
+func (l NewSessions) Wait(r *http.Request) time.Duration {
+	for _, bucket := range []*rate.Limiter{l.each.bucket(r), l.all} {
+		if bucket == nil {
+			continue
+		}
+		reservation := bucket.Reserve()
+		if wait := reservation.Delay(); wait > 0 {
+			reservation.Cancel()
+			return wait
+		}
+	}
+	return 0
+}
