@@ -1,0 +1,125 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"heroes/session/backendtest"
+
+	"github.com/gobuffalo/envy"
+	"github.com/gobuffalo/pop/v6"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+// works requires that the application can do everything on its store.
+func works(t *testing.T, s setting) {
+	p := s.start(t)
+	l := newLoad(t, p)
+	require.Eventually(t, func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.promises) > 2*crowd
+	}, 10*time.Second, 10*time.Millisecond)
+	l.end()
+	l.areKept(p)
+	for _, task := range []string{"sessions:count", "sessions:list", "sessions:purge", "sessions:revoke all"} {
+		out, err := s.command(t, append([]string{"task"}, strings.Fields(task)...)...).CombinedOutput()
+		require.NoError(t, err, task+": "+string(out))
+	}
+	res, err := p.client.Get("http://" + p.addr + "/readyz")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, res.StatusCode)
+}
+
+// The configuration in compose.yaml lets the user of Heroes do what the application needs, and no more.
+func Test_Deploy_Redis_as_in_the_compose_file(t *testing.T) {
+	text, err := os.ReadFile("../../compose.yaml")
+	require.NoError(t, err)
+	var compose struct {
+		Configs map[string]struct {
+			Content string
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(text, &compose))
+	config := compose.Configs["redis"].Content
+	require.NotEmpty(t, config)
+	dir, port := t.TempDir(), backendtest.FreePort(t)
+	config = strings.ReplaceAll(config, "${REDIS_PASSWORD:?see docs/operations.md}", "secret") + fmt.Sprintf("bind 127.0.0.1\nport %s\ndir %s\n", port, dir)
+	path := filepath.Join(dir, "redis.conf")
+	require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
+	addr := "127.0.0.1:" + port
+	cli := func(words ...string) string {
+		cmd := exec.Command("redis-cli", append([]string{"-p", port, "--user", "heroes"}, words...)...)
+		cmd.Env = append(os.Environ(), "REDISCLI_AUTH=secret")
+		out, _ := cmd.CombinedOutput()
+		return string(out)
+	}
+	server := &backendtest.Server{
+		Command: func() *exec.Cmd { return exec.Command("redis-server", path) },
+		Ping: func() error {
+			if answer := cli("ping"); !strings.Contains(answer, "PONG") {
+				return fmt.Errorf("%s", answer)
+			}
+			return nil
+		},
+	}
+	server.Start(t)
+	works(t, newSetting(t, "GO_ENV=production", "SESSION_STORE=redis", "REDIS_URL=redis://heroes:secret@"+addr+"/0"))
+	for _, forbidden := range []string{"KEYS *", "FLUSHALL", "CONFIG GET *", "GET other", "CLIENT LIST", "SHUTDOWN"} {
+		require.Contains(t, cli(strings.Fields(forbidden)...), "NOPERM", forbidden)
+	}
+}
+
+func Test_Deploy_PostgreSQL_with_the_roles_of_the_file(t *testing.T) {
+	url := envy.Get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/%s?sslmode=disable")
+	if !strings.Contains(url, "postgres@") {
+		t.Skip("only a superuser makes roles: set TEST_POSTGRES_URL to one of the user postgres without a password")
+	}
+	name := fmt.Sprintf("heroes_roles_%d", os.Getpid())
+	conn, err := pop.NewConnection(&pop.ConnectionDetails{URL: fmt.Sprintf(url, name)})
+	require.NoError(t, err)
+	if err := conn.Dialect.CreateDB(); err != nil {
+		t.Skipf("no database can be made at %s (%v): start PostgreSQL, or set TEST_POSTGRES_URL to one", url, err)
+	}
+	sql, err := os.ReadFile("../../deploy/postgres.sql")
+	require.NoError(t, err)
+	own := strings.NewReplacer("heroes_owner", name+"_owner", " heroes", " "+name) // roles belong to the whole server
+	psql := func(user, text string) string {
+		at := strings.Replace(fmt.Sprintf(url, name), "postgres@", user+"@", 1)
+		cmd := exec.Command("psql", "-X", "-v", "ON_ERROR_STOP=1", at)
+		cmd.Stdin = strings.NewReader(text)
+		cmd.Env = append(os.Environ(), "HEROES_OWNER_PASSWORD=o'wner", "HEROES_PASSWORD=pass word")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return string(out)
+		}
+		return ""
+	}
+	t.Cleanup(func() {
+		require.Empty(t, psql("postgres", own.Replace("DROP TABLE IF EXISTS sessions, schema_migration; REVOKE ALL ON SCHEMA public FROM heroes, heroes_owner; DROP OWNED BY heroes, heroes_owner; DROP ROLE heroes; DROP ROLE heroes_owner;")))
+		require.NoError(t, conn.Dialect.DropDB())
+	})
+	require.Empty(t, psql("postgres", own.Replace(string(sql))))
+	as := func(role string) setting {
+		return newSetting(t, "GO_ENV=production", "SESSION_STORE=database", "DATABASE_URL="+strings.Replace(fmt.Sprintf(url, name), "postgres@", role+"@", 1))
+	}
+	out, err := as(name).command(t, "migrate").CombinedOutput()
+	require.Error(t, err, "heroes makes no tables")
+	require.Contains(t, string(out), "grant it the right")
+	out, err = as(name+"_owner").command(t, "migrate").CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Empty(t, psql(name+"_owner", own.Replace("GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO heroes")))
+	works(t, as(name))
+	for _, forbidden := range []string{"DROP TABLE sessions", "CREATE TABLE x (y int)", "SELECT * FROM schema_migration", "TRUNCATE sessions", "CREATE ROLE x"} {
+		require.Regexp(t, "permission denied|must be owner", psql(name, forbidden), forbidden)
+	}
+}
