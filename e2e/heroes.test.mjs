@@ -108,6 +108,20 @@ test("the cookie is out of reach of scripts and of other sites", async (t) => {
   assert.equal(await page.evaluate("document.cookie"), "");
 });
 
+test("what the Content-Security-Policy blocks is reported to the log", async (t) => {
+  const { page } = await visit(t);
+  const blocked = "a browser has blocked what the Content-Security-Policy forbids";
+  assert.ok(!server.output().includes(blocked));
+  await page.evaluate(() => {
+    const script = document.createElement("script");
+    script.src = "/evil.js?secret";
+    document.body.append(script);
+  });
+  for (let tries = 0; !server.output().includes(blocked) && tries < 100; tries++) await page.waitForTimeout(100);
+  const [line] = server.output().split("\n").filter((line) => line.includes(blocked));
+  assert.match(line, /directive=script-src-elem blocked=http:\/\/127\.0\.0\.1:\d+\/evil\.js page=http:\/\/127\.0\.0\.1:\d+\/$/);
+});
+
 // Only long words: "name" appears by chance in one of some thousand sealed texts.
 const telling = [...Object.values(hero), "Captain", "Gopher", ...fields.slice(1), "_flash_", "success", "registered"];
 const told = (value) => {

@@ -245,21 +245,20 @@ func Test_Health_asks_at_most_ten_times_a_second(t *testing.T) {
 	})
 }
 
-func Test_Reports_of_both_kinds_are_logged_without_queries(t *testing.T) {
+func Test_Reports_are_logged_without_queries(t *testing.T) {
 	for what, row := range map[string]struct {
 		body   string
 		status int
 		logged []string
 	}{
-		"Reporting API": {`[{"type":"csp-violation","body":{"effectiveDirective":"script-src-elem","blockedURL":"https://evil.example/x.js?secret=1","documentURL":"https://heroes.example/success?secret=2#secret"}},
-			{"type":"deprecation","body":{"id":"secret"}}]`, 204, []string{`"directive":"script-src-elem"`, `"blocked":"https://evil.example/x.js"`, `"page":"https://heroes.example/success"`}},
-		"report-uri": {`{"csp-report":{"effective-directive":"img-src","blocked-uri":"data:secret","document-uri":"https://heroes.example/"}}`, 204,
-			[]string{`"directive":"img-src"`, `"blocked":"data"`}},
+		"a script": {`{"csp-report":{"effective-directive":"script-src-elem","blocked-uri":"https://evil.example/x.js?secret=1","document-uri":"https://heroes.example/success?secret=2#secret"}}`,
+			204, []string{`"directive":"script-src-elem"`, `"blocked":"https://evil.example/x.js"`, `"page":"https://heroes.example/success"`}},
+		"data":         {`{"csp-report":{"effective-directive":"img-src","blocked-uri":"data:secret","document-uri":"https://heroes.example/"}}`, 204, []string{`"blocked":"data"`}},
 		"inline":       {`{"csp-report":{"effective-directive":"style-src","blocked-uri":"inline"}}`, 204, []string{`"blocked":"inline"`}},
 		"not JSON":     {"secret", 400, nil},
-		"too large":    {`[` + strings.Repeat(" ", maxReportBytes) + `]`, 400, nil},
+		"too large":    {`{"csp-report":` + strings.Repeat(" ", maxReport) + `{}}`, 400, nil},
 		"another JSON": {`{"secret":1}`, 400, nil},
-		"too many":     {"[" + strings.Repeat(`{"type":"csp-violation"},`, 50) + "{}]", 204, nil},
+		"an array":     {`[{"type":"secret"}]`, 400, nil},
 	} {
 		var out bytes.Buffer
 		mux := http.NewServeMux()
@@ -271,7 +270,6 @@ func Test_Reports_of_both_kinds_are_logged_without_queries(t *testing.T) {
 			require.Contains(t, out.String(), text, what)
 		}
 		require.NotContains(t, out.String(), "secret", what)
-		require.LessOrEqual(t, strings.Count(out.String(), "\n"), maxReports)
 	}
 }
 

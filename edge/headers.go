@@ -7,8 +7,7 @@ import "net/http"
 // 3.4.8).
 var headers = map[string][]string{
 	"Content-Security-Policy": {"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; " +
-		"base-uri 'none'; frame-ancestors 'none'; report-to csp; report-uri " + reportsPath},
-	"Reporting-Endpoints":          {`csp="` + reportsPath + `"`},
+		"base-uri 'none'; frame-ancestors 'none'; report-uri " + reportsPath},
 	"Cross-Origin-Opener-Policy":   {"same-origin"},
 	"Cross-Origin-Resource-Policy": {"same-origin"},
 	"Permissions-Policy":           {"camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"},
