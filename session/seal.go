@@ -150,12 +150,13 @@ func (k keyring) open(box, data []byte) (plain string, secret int, err error) {
 	if len(box) < overhead || box[0] != version {
 		return "", 0, errRefused
 	}
-	for i, aead := range k {
-		if plain, err := aead.Open(nil, box[1:headerSize], box[headerSize:], data); err == nil {
-			return string(plain), i, nil
+	err = errRefused
+	for i, aead := range k { // all of them, so that the time does not tell which one opens it
+		if opened, failed := aead.Open(nil, box[1:headerSize], box[headerSize:], data); failed == nil {
+			plain, secret, err = string(opened), i, nil
 		}
 	}
-	return "", 0, errRefused
+	return plain, secret, err
 }
 
 // ours reports whether a record that is not a session is the application's all the same: what an

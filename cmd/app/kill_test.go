@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -23,8 +22,6 @@ import (
 
 	"heroes/session/backendtest"
 
-	"github.com/gobuffalo/envy"
-	"github.com/gobuffalo/pop/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -281,15 +278,7 @@ func Test_Kill_with_sessions_in_cookies(t *testing.T) {
 }
 
 func Test_Kill_with_sessions_in_PostgreSQL(t *testing.T) {
-	url := fmt.Sprintf(envy.Get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/%s?sslmode=disable"), fmt.Sprintf("heroes_kill_%d", os.Getpid()))
-	conn, err := pop.NewConnection(&pop.ConnectionDetails{URL: url})
-	require.NoError(t, err)
-	if err := conn.Dialect.CreateDB(); err != nil {
-		t.Skipf("no database can be made at %s (%v): start PostgreSQL, or set TEST_POSTGRES_URL to one", url, err)
-	}
-	t.Cleanup(func() { // a server that was killed may still be connected
-		require.Eventually(t, func() bool { return conn.Dialect.DropDB() == nil }, 10*time.Second, 100*time.Millisecond)
-	})
+	url, _ := ownDatabase(t)
 	s := newSetting(t, "GO_ENV=production", "SESSION_STORE=database", "DATABASE_URL="+url)
 	out, err := s.command(t, "migrate").CombinedOutput()
 	require.NoError(t, err, string(out))

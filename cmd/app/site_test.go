@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
+	"crypto/rand"
 	"fmt"
 	"html"
 	"io"
@@ -11,10 +13,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,8 +27,13 @@ import (
 	"heroes/config"
 	"heroes/session"
 	"heroes/session/backendtest"
+	"heroes/session/boltstore"
+	"heroes/session/redisstore"
+	"heroes/session/sqlstore"
 
 	"github.com/gobuffalo/buffalo"
+	"github.com/gobuffalo/envy"
+	"github.com/gobuffalo/pop/v6"
 	"github.com/stretchr/testify/require"
 )
 
@@ -67,10 +77,57 @@ func serveSite(t *testing.T, backend session.Backend, change ...func(*http.Serve
 	return s
 }
 
-// eachStore runs f with sessions in cookies and with sessions on a server.
+// eachStore runs f with sessions in cookies, and in each store on a server.
 func eachStore(t *testing.T, f func(t *testing.T, s *site)) {
 	t.Run("cookie", func(t *testing.T) { f(t, serveSite(t, nil)) })
-	t.Run("server", func(t *testing.T) { f(t, serveSite(t, &backendtest.Memory{})) })
+	t.Run("memory", func(t *testing.T) { f(t, serveSite(t, &backendtest.Memory{})) })
+	t.Run("file", func(t *testing.T) {
+		backend, err := boltstore.Open(filepath.Join(t.TempDir(), "sessions.db"))
+		require.NoError(t, err)
+		t.Cleanup(func() { backend.Close() })
+		f(t, serveSite(t, backend))
+	})
+	t.Run("redis", func(t *testing.T) {
+		backend, err := redisstore.Open(envy.Get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0"), "heroes:attack:"+rand.Text()+":")
+		require.NoError(t, err)
+		if err := backend.Ping(t.Context()); err != nil {
+			t.Skipf("no Redis (%v): start one, or set TEST_REDIS_URL", err)
+		}
+		t.Cleanup(func() { require.NoError(t, backend.Clear(context.Background())) })
+		f(t, serveSite(t, backend))
+	})
+	t.Run("database", func(t *testing.T) {
+		url, _ := ownDatabase(t)
+		up, _, err := sqlstore.Schema("postgres", "sessions")
+		require.NoError(t, err)
+		conn, err := pop.NewConnection(&pop.ConnectionDetails{URL: url})
+		require.NoError(t, err)
+		require.NoError(t, conn.Open())
+		defer conn.Close()
+		require.NoError(t, conn.RawQuery(up).Exec())
+		backend, err := sqlstore.Open("postgres", url, sqlstore.Options{})
+		require.NoError(t, err)
+		t.Cleanup(func() { backend.Close() })
+		f(t, serveSite(t, backend))
+	})
+}
+
+var databases atomic.Int32
+
+// ownDatabase makes a PostgreSQL database of the test's own, which is dropped when the test ends.
+func ownDatabase(t *testing.T) (url, name string) {
+	t.Helper()
+	name = fmt.Sprintf("heroes_app_%d_%d", os.Getpid(), databases.Add(1))
+	url = fmt.Sprintf(envy.Get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/%s?sslmode=disable"), name)
+	conn, err := pop.NewConnection(&pop.ConnectionDetails{URL: url})
+	require.NoError(t, err)
+	if err := conn.Dialect.CreateDB(); err != nil {
+		t.Skipf("no database can be made at %s (%v): start PostgreSQL, or set TEST_POSTGRES_URL to one", url, err)
+	}
+	t.Cleanup(func() { // a server that was killed may still be connected
+		require.Eventually(t, func() bool { return conn.Dialect.DropDB() == nil }, 10*time.Second, 100*time.Millisecond)
+	})
+	return url, name
 }
 
 // printed keeps what any number of goroutines write to it.
