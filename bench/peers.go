@@ -112,6 +112,7 @@ func (p *peer) environment() []string {
 	return append([]string{
 		"PATH=/usr/bin:/bin",
 		"GO_ENV=production",
+		"NEW_SESSIONS=0", // the load has one address
 		"ADDR=127.0.0.1",
 		"LOG_LEVEL=warn",
 		"SESSION_SECRET=0123456789abcdef0123456789abcdef0123456789abcdef",
