@@ -68,6 +68,7 @@ func New(cfg config.Config) (*buffalo.App, error) {
 		Addr:           cfg.Addr,
 		Logger:         logger,
 		SessionName:    cfg.SessionName(),
+		SessionStore:   store, // or Buffalo would warn that there is no secret
 		MethodOverride: edge.MethodOverride,
 		WorkerOff:      true,
 
@@ -113,10 +114,10 @@ func Handler(app *buffalo.App, cfg config.Config) http.Handler {
 	mux.Handle("/", store.Handler(edge.Limit(app, hosts, pages.write), func(w http.ResponseWriter, req *http.Request, err error) {
 		pages.write(w, req, session.Status(w.Header(), err), err)
 	}))
-	guard := edge.Guard{PerClient: cfg.RequestsPerClient, Proxies: cfg.Proxies, Turns: 16 * runtime.GOMAXPROCS(0)}
-	handler := guard.Handler(mux, pages.refuse)
+	handler := http.Handler(mux)
 	if cfg.ForceHTTPS {
-		handler = cfg.Proxies.RedirectToHTTPS(handler)
+		handler = cfg.Proxies.RedirectToHTTPS(mux, hosts)
 	}
-	return edge.Wrap(handler, app.Logger, cfg.Production())
+	guard := edge.Guard{PerClient: cfg.RequestsPerClient, Proxies: cfg.Proxies, Turns: 16 * runtime.GOMAXPROCS(0)}
+	return edge.Wrap(guard.Handler(handler, pages.refuse), app.Logger, cfg.Production())
 }

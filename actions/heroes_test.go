@@ -148,6 +148,18 @@ func (as *ActionSuite) Test_Heroes_Create_fits_the_largest_hero_into_a_cookie() 
 	}
 }
 
+// The flash of the hero before, which was not shown, makes way.
+func (as *ActionSuite) Test_Heroes_Create_drops_a_flash_for_which_there_is_no_room() {
+	for length := 80; length <= 100; length++ {
+		as.open()
+		before := hero()
+		before.Set("name", strings.Repeat("<", length))
+		as.Equal(http.StatusSeeOther, as.HTML("/heroes").Post(before).Code)
+		as.Equal(http.StatusSeeOther, as.HTML("/heroes").Post(largest("🦸")).Code, length)
+		as.Equal(largest("🦸").Get("name"), as.Session.Get("name"))
+	}
+}
+
 // largest returns a form that repeats a character in every field as often as it may.
 func largest(character string) url.Values {
 	form := url.Values{}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,9 +110,14 @@ func (c Config) SessionName() string {
 	return "_heroes_session"
 }
 
+var goodEnv = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+
 func checkEnv(env string) error {
-	if lower := strings.ToLower(strings.TrimSpace(env)); lower != env {
+	if lower := strings.ToLower(strings.TrimSpace(env)); lower != env && lower != "" {
 		return fmt.Errorf("GO_ENV: %q has a capital letter or a space: set it to %s", env, lower)
+	}
+	if !goodEnv.MatchString(env) {
+		return fmt.Errorf("GO_ENV: %q is not the name of an environment: set it to development, test, production or another word of small letters, digits, - and _", env)
 	}
 	return nil
 }
@@ -162,10 +168,13 @@ func (c *Config) readLog() (err error) {
 	return err
 }
 
+// goodHost matches the name of a host, or its address. ".example.com" stands for every name below it, too.
+var goodHost = regexp.MustCompile(`(?i)^\.?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?$|^[0-9a-f:]+:[0-9a-f:.]*$`)
+
 // readHosts reads how browsers and proxies reach the application.
 func (c *Config) readHosts() (err error) {
 	for _, host := range list("ALLOWED_HOSTS", "") {
-		if strings.ContainsAny(host, "/: *") || strings.Trim(host, ".") == "" {
+		if !goodHost.MatchString(host) {
 			return fmt.Errorf("ALLOWED_HOSTS: %q is not the name of a host: set it to names such as heroes.example.com, without https:// and port, separated by commas", host)
 		}
 		c.Hosts = append(c.Hosts, host)
@@ -173,8 +182,8 @@ func (c *Config) readHosts() (err error) {
 	if c.Proxies, err = edge.ParseProxies(list("TRUSTED_PROXIES", "")); err != nil {
 		return fmt.Errorf("TRUSTED_PROXIES: %w: set it to those of your proxies, such as 127.0.0.1,10.0.0.0/8, or unset it", err)
 	}
-	if c.ForceHTTPS, err = truth("FORCE_HTTPS"); err == nil && c.ForceHTTPS && c.Proxies.None() {
-		err = errors.New("FORCE_HTTPS: only a trusted proxy knows whether a request was sent over http: set TRUSTED_PROXIES, too")
+	if c.ForceHTTPS, err = truth("FORCE_HTTPS"); err == nil && c.ForceHTTPS && (c.Proxies.None() || len(c.Hosts) == 0) {
+		err = errors.New("FORCE_HTTPS: only a trusted proxy knows whether a request was sent over http, and only to your own hosts it is redirected: set TRUSTED_PROXIES and ALLOWED_HOSTS, too")
 	}
 	return err
 }

@@ -92,7 +92,7 @@ func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T)
 		"SESSION_STORE=memcached", "SESSION_STORE=redis,memcached", "SESSION_STORE=redis,redis", "SESSION_STORE=redis,", "SESSION_STORE=", "FLASK_SESSION_COOKIE=",
 		"FLASK_SECRET_KEY=one,,two", "FLASK_SECRET_KEY=,", "FLASK_SESSION_COOKIE=my session", "BUFFALO_SESSION_SECRET=one,",
 		"SESSION_DEVICE_BOUND=yes", "SESSION_DEVICE_BOUND=", "SESSION_DEVICE_PROOF=8", "SESSION_DEVICE_PROOF=9s",
-		"ALLOWED_HOSTS=https://heroes.example", "ALLOWED_HOSTS=heroes.example:443", "ALLOWED_HOSTS=*.heroes.example", "ALLOWED_HOSTS=a,,b", "ALLOWED_HOSTS=.",
+		"ALLOWED_HOSTS=https://heroes.example", "ALLOWED_HOSTS=heroes.example:443", "ALLOWED_HOSTS=*.heroes.example", "ALLOWED_HOSTS=a,,b", "ALLOWED_HOSTS=.", `ALLOWED_HOSTS="heroes.example"`, "ALLOWED_HOSTS=a@b", "ALLOWED_HOSTS=-",
 		"TRUSTED_PROXIES=proxy", "TRUSTED_PROXIES=10.0.0.0/33", "FORCE_HTTPS=yes", "FORCE_HTTPS=true", "LOG_RATE=-1", "MAX_CONNECTIONS=many",
 		"MAX_HEADER_BYTES=100", "NEW_SESSIONS=99999999999", "NEW_SESSIONS_PER_CLIENT=1.5",
 	} {
@@ -117,10 +117,10 @@ func Test_Config_reads_the_limits(t *testing.T) {
 	require.False(t, c.ForceHTTPS)
 
 	c, err = with(t, map[string]string{"GO_ENV": "test", "MAX_CONNECTIONS": "0", "MAX_HEADER_BYTES": "8192", "REQUESTS_PER_CLIENT": "4", "NEW_SESSIONS_PER_CLIENT": "1", "NEW_SESSIONS": "2",
-		"LOG_RATE": "3", "ALLOWED_HOSTS": "heroes.example, .heroes.test", "TRUSTED_PROXIES": "unix,10.0.0.0/8", "FORCE_HTTPS": "true"})
+		"LOG_RATE": "3", "ALLOWED_HOSTS": "heroes.example, .heroes.test,2001:db8::1", "TRUSTED_PROXIES": "unix,10.0.0.0/8", "FORCE_HTTPS": "true"})
 	require.NoError(t, err)
 	require.Equal(t, []int{0, 8192, 4, 1, 2, 3}, []int{c.MaxConnections, c.MaxHeader, c.RequestsPerClient, c.NewPerClient, c.NewSessions, c.LogRate})
-	require.Equal(t, []string{"heroes.example", ".heroes.test"}, c.Hosts)
+	require.Equal(t, []string{"heroes.example", ".heroes.test", "2001:db8::1"}, c.Hosts)
 	require.False(t, c.Proxies.None())
 	require.True(t, c.ForceHTTPS)
 }
@@ -154,6 +154,11 @@ func Test_Config_a_name_of_an_environment_has_no_capitals_and_no_spaces(t *testi
 		_, err := with(t, map[string]string{"GO_ENV": env, "SESSION_SECRET": session.NewSecret()})
 		require.ErrorContains(t, err, "GO_ENV: ")
 		require.ErrorContains(t, err, "set it to "+strings.ToLower(strings.TrimSpace(env)))
+	}
+	for _, env := range []string{"a b", "../x", " "} {
+		_, err := with(t, map[string]string{"GO_ENV": env, "SESSION_SECRET": session.NewSecret()})
+		require.ErrorContains(t, err, "GO_ENV: ")
+		require.ErrorContains(t, err, "set it to development")
 	}
 	require.Equal(t, "test", Env(), "in tests, where it is not set")
 }

@@ -33,14 +33,14 @@ func newBucket(n int, period time.Duration) *rate.Limiter {
 }
 
 // bucket returns that of the request's client, or nil if there is no limit or the client is not known. A network of IPv6
-// addresses with the same first 64 bits is one client: whoever has one of them has them all.
+// addresses with the same first 56 bits is one client: whoever has one of them usually has them all.
 func (c *clients) bucket(r *http.Request) *rate.Limiter {
 	if len(c.buckets) == 0 {
 		return nil
 	}
 	client := c.proxies.Client(r)
 	if client.Is6() {
-		network, _ := client.Prefix(64)
+		network, _ := client.Prefix(56)
 		client = network.Addr()
 	}
 	if !client.IsValid() {

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -47,6 +49,9 @@ func Test_Proxies_believe_only_those_that_are_listed(t *testing.T) {
 		{trusted, "@", []string{"X-Forwarded-For: 203.0.113.7"}, "203.0.113.7"},
 		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: 6.6.6.6, 203.0.113.7, 10.9.9.9"}, "203.0.113.7"},
 		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 203.0.113.7"}, "203.0.113.7"},
+		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: 6.6.6.6, 203.0.113.7:4711"}, "203.0.113.7"},
+		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: [2001:db8:1::9]:4711"}, "2001:db8:1::9"},
+		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: [2001:db8:1::9]"}, "2001:db8:1::9"},
 		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: 6.6.6.6, evil"}, ""},
 		{trusted, "10.1.2.3:5", []string{"X-Forwarded-For: 10.0.0.1"}, ""},
 		{trusted, "10.1.2.3:5", nil, ""},
@@ -73,7 +78,24 @@ func Test_Proxies_believe_only_those_that_are_listed(t *testing.T) {
 func Test_Proxies_redirect_to_https(t *testing.T) {
 	trusted, err := ParseProxies([]string{"10.0.0.1"})
 	require.NoError(t, err)
-	h := trusted.RedirectToHTTPS(http.NotFoundHandler())
+	h := trusted.RedirectToHTTPS(http.NotFoundHandler(), NewHosts([]string{"heroes.example"}, false))
+	for raw, location := range map[string]string{
+		"GET /x HTTP/1.1\r\nHost: heroes.example:80\r\n":                "https://heroes.example/x",
+		"GET /x%20y?a=%26 HTTP/1.1\r\nHost: HEROES.example\r\n":         "https://HEROES.example/x%20y?a=%26",
+		"GET http:.evil.example/ HTTP/1.1\r\nHost: heroes.example\r\n":  "",
+		"GET a:@evil.example/x HTTP/1.1\r\nHost: heroes.example\r\n":    "",
+		"GET http://evil.example/ HTTP/1.1\r\nHost: heroes.example\r\n": "",
+		"GET /evil.example/ HTTP/1.0\r\n":                               "",
+		"OPTIONS * HTTP/1.1\r\nHost: heroes.example\r\n":                "",
+		"GET / HTTP/1.1\r\nHost: evil.example\r\n":                      "",
+	} {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw + "X-Forwarded-Proto: http\r\n\r\n")))
+		require.NoError(t, err, raw)
+		w := httptest.NewRecorder()
+		r.RemoteAddr = "10.0.0.1:5"
+		h.ServeHTTP(w, r)
+		require.Equal(t, location, w.Header().Get("Location"), raw)
+	}
 	for _, row := range []struct {
 		peer, proto, path string
 		status            int
@@ -86,8 +108,8 @@ func Test_Proxies_redirect_to_https(t *testing.T) {
 		{"10.0.0.1:5", "http", "/healthz", http.StatusNotFound},
 		{"10.0.0.1:5", "http", "/readyz/", http.StatusNotFound},
 	} {
-		r, w := httptest.NewRequest("POST", "http://heroes.example"+row.path, nil), httptest.NewRecorder()
-		r.RemoteAddr = row.peer
+		r, w := httptest.NewRequest("POST", row.path, nil), httptest.NewRecorder()
+		r.RemoteAddr, r.Host = row.peer, "heroes.example"
 		r.Header.Set("X-Forwarded-Proto", row.proto)
 		h.ServeHTTP(w, r)
 		require.Equal(t, row.status, w.Code, row)
@@ -114,7 +136,8 @@ func Test_NewSessions_are_limited_for_each_client_and_for_all(t *testing.T) {
 			require.Zero(t, begin("[2001:db8::1]:5"))
 		}
 		require.NotZero(t, begin("[2001:db8::ffff:2]:5"), "of the same network")
-		require.Zero(t, begin("[2001:db8:0:1::1]:5"))
+		require.NotZero(t, begin("[2001:db8:0:ff::1]:5"))
+		require.Zero(t, begin("[2001:db8:0:100::1]:5"))
 
 		any := LimitNewSessions(0, 0, Proxies{})
 		for range 1000 {
@@ -417,6 +440,95 @@ func Test_Guard_answers_the_newest_first(t *testing.T) {
 		require.Equal(t, time.Second, took, "no turn was lost")
 	})
 }
+
+// A client that does not take its answers keeps its own connections busy, and no turn.
+func Test_Guard_does_not_wait_for_clients_that_read_slowly(t *testing.T) {
+	page := strings.Repeat("x", 1<<20)
+	s := &http.Server{Handler: Guard{Turns: 2}.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			_, _ = io.WriteString(w, page)
+		}
+	}), failing)}
+	LimitConnections(s, 20)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { s.Close() })
+	for range 40 {
+		connect(t, l.Addr().String(), strings.Repeat(slow, 10))
+	}
+	time.Sleep(100 * time.Millisecond)
+	for range 20 {
+		start := time.Now()
+		require.True(t, answered(connect(t, l.Addr().String(), get)))
+		require.Less(t, time.Since(start), time.Second)
+	}
+}
+
+func Test_Guard_refuses_what_takes_much_memory(t *testing.T) {
+	addr, _, _ := serve(t, Guard{}, 10)
+	for n, want := range map[int]string{99: "HTTP/1.1 200", 101: "HTTP/1.1 431"} {
+		text, err := io.ReadAll(connect(t, addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+strings.Repeat("a:\r\n", n-1)+"\r\n"))
+		require.NoError(t, err)
+		require.Contains(t, string(text), want)
+	}
+}
+
+func Test_Guard_keeps_what_the_handler_answers(t *testing.T) {
+	for status, body := range map[int]string{200: "hello", 204: "", 303: "", 404: "nothing"} {
+		w := httptest.NewRecorder()
+		Guard{}.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Own", "yes")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}), failing).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		require.Equal(t, status, w.Code)
+		require.Equal(t, body, w.Body.String())
+		require.Equal(t, "yes", w.Header().Get("X-Own"))
+	}
+	require.Panics(t, func() {
+		Guard{Turns: 1}.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), failing).
+			ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	}, "the connection is cut")
+}
+
+func Test_Connections_of_the_address_that_has_most_make_room(t *testing.T) {
+	cs := &connections{max: 5, all: map[net.Conn]*connection{}, of: map[string]int{}}
+	add := func(address string) *pipe {
+		p := &pipe{address: address}
+		cs.add(p)
+		return p
+	}
+	lonely, first := add("198.51.100.1:1"), add("203.0.113.1:1")
+	second := add("203.0.113.1:2")
+	add("198.51.100.2:1")
+	add("203.0.113.1:3")
+	add("198.51.100.3:1")
+	require.True(t, first.closed)
+	add("203.0.113.1:4")
+	require.True(t, second.closed)
+	require.False(t, lonely.closed)
+	for range 3 { // without a request in between
+		cs.changed(lonely, http.StateIdle)
+	}
+	require.Equal(t, 5, cs.waiting.Len())
+	cs.changed(lonely, http.StateClosed)
+	require.Len(t, cs.all, 4)
+	require.Len(t, cs.of, 3)
+}
+
+// A pipe is a connection from an address.
+type pipe struct {
+	net.Conn
+	address string
+	closed  bool
+}
+
+func (p *pipe) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(p.address))
+}
+func (p *pipe) Close() error { p.closed = true; return nil }
 
 func Test_Guard_reads_the_body_and_keeps_why_it_ended(t *testing.T) {
 	addr, _, _ := serve(t, Guard{}, 10)

@@ -6,20 +6,23 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
 
-// LimitConnections has a server keep at most max connections. One more closes the connection that has waited
-// longest for its next request, or for the rest of one, so that idle and slow clients keep nobody out. If every other
-// connection is being answered, the new one is closed. It works together with a Guard.
+// LimitConnections has a server keep at most max connections, together with a Guard. One more closes a connection that
+// waits for its next request, for the rest of one, or until its client takes the answer: of the address that has most
+// connections, the one that has waited longest. So idle and slow clients keep nobody out. If every other connection is
+// being answered, the new one is closed.
 func LimitConnections(s *http.Server, max int) {
-	cs := &connections{max: max, all: map[net.Conn]*connection{}}
+	cs := &connections{max: max, all: map[net.Conn]*connection{}, of: map[string]int{}}
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, connectionKey{}, cs.add(conn))
 	}
@@ -43,44 +46,115 @@ const longestWait = 5 * time.Second
 
 var errBusy = errors.New("too many requests are waiting")
 
-// Handler returns a handler that lets next answer within the limits. It first reads the request's body, up to MaxBody, so
-// that slow clients take no turn. Refused requests are answered by fail.
+// maxHeaders is how many header fields a request has at most. In memory each takes much more than in the request.
+const maxHeaders = 100
+
+var errHeaders = fmt.Errorf("the request has more than %d header fields", maxHeaders)
+
+// Handler returns a handler that lets next answer within the limits. It reads the request's body before, up to MaxBody, and
+// sends the answer afterwards, so that slow clients take no turn. Refused requests are answered by fail.
 func (g Guard) Handler(next http.Handler, fail func(http.ResponseWriter, *http.Request, int, error)) http.Handler {
 	clients := newClients(g.PerClient, time.Second, g.Proxies)
 	turns := turns{free: cmp.Or(g.Turns, math.MaxInt)}
-	refuse := func(w http.ResponseWriter, r *http.Request, status int) {
-		w.Header().Set("Retry-After", "5")
-		w.Header().Set("Connection", "close")
-		fail(w, r, status, errBusy)
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _ := r.Context().Value(connectionKey{}).(*connection)
+		answer := buffers.Get().(*buffered)
+		defer answer.free()
+		answer.header = w.Header()
+		refuse := func(status int, err error) {
+			w.Header().Set("Retry-After", "5")
+			w.Header().Set("Connection", "close")
+			fail(answer, r, status, err)
+		}
+		if countHeaders(r) > maxHeaders {
+			r.Header = http.Header{} // its memory is needed
+			refuse(http.StatusRequestHeaderFieldsTooLarge, errHeaders)
+			answer.send(w, conn)
+			return
+		}
 		receive(w, r)
 		wait := clients.reserve(r)
-		pause(r.Context(), min(wait, longestWait))
+		if !pause(r.Context(), min(wait, longestWait)) { // the client has left
+			panic(http.ErrAbortHandler)
+		}
+		conn.stopsWaiting()
 		if wait > longestWait {
-			refuse(w, r, http.StatusTooManyRequests)
-			return
+			refuse(http.StatusTooManyRequests, errBusy)
+		} else if !turns.take(r.Context()) {
+			refuse(http.StatusServiceUnavailable, errBusy)
+		} else {
+			func() {
+				defer turns.release()
+				next.ServeHTTP(answer, r)
+			}()
 		}
-		if conn, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-			conn.arrived()
-		}
-		if !turns.take(r.Context()) {
-			refuse(w, r, http.StatusServiceUnavailable)
-			return
-		}
-		defer turns.release()
-		next.ServeHTTP(w, r)
+		answer.send(w, conn)
 	})
 }
 
-func pause(ctx context.Context, d time.Duration) {
+func countHeaders(r *http.Request) (n int) {
+	for _, values := range r.Header {
+		n += len(values)
+	}
+	return n
+}
+
+// pause waits, and reports whether the client is still there.
+func pause(ctx context.Context, d time.Duration) bool {
 	if d == 0 {
-		return
+		return true
 	}
 	select {
 	case <-time.After(d):
+		return true
 	case <-ctx.Done():
+		return false
 	}
+}
+
+// A buffered response is sent when it is complete.
+type buffered struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+var buffers = sync.Pool{New: func() any { return new(buffered) }}
+
+// free lets another request use the buffer, unless it is large.
+func (b *buffered) free() {
+	if b.body.Cap() > 64<<10 {
+		return
+	}
+	b.header, b.status = nil, 0
+	b.body.Reset()
+	buffers.Put(b)
+}
+
+func (b *buffered) Header() http.Header { return b.header }
+
+func (b *buffered) WriteHeader(status int) {
+	if b.status == 0 && status >= http.StatusOK {
+		b.status = status
+	}
+}
+
+func (b *buffered) Write(p []byte) (int, error) {
+	b.WriteHeader(http.StatusOK)
+	return b.body.Write(p)
+}
+
+// send sends the response. Meanwhile, the connection waits for its client.
+func (b *buffered) send(w http.ResponseWriter, conn *connection) {
+	conn.waits()
+	if b.status == 0 {
+		b.status = http.StatusOK
+	}
+	if b.header.Get("Content-Length") == "" && b.body.Len() > 0 {
+		b.header.Set("Content-Length", strconv.Itoa(b.body.Len()))
+	}
+	w.WriteHeader(b.status)
+	_, _ = w.Write(b.body.Bytes()) // the client may have left
 }
 
 // receive reads the body of the request, unless it says that it is too large.
@@ -112,12 +186,14 @@ type connections struct {
 	max     int
 	mu      sync.Mutex
 	all     map[net.Conn]*connection
-	waiting list.List // of *connection, the longest first
+	of      map[string]int // how many each address has
+	waiting list.List      // of *connection, the longest first
 }
 
 type connection struct {
 	net.Conn
 	owner   *connections
+	address string
 	waiting *list.Element // nil while a request is being answered
 }
 
@@ -126,16 +202,39 @@ type connectionKey struct{}
 func (cs *connections) add(conn net.Conn) *connection {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	c := &connection{Conn: conn, owner: cs}
+	c := &connection{Conn: conn, owner: cs, address: addressOf(conn)}
 	c.waiting = cs.waiting.PushBack(c)
 	cs.all[conn] = c
+	cs.of[c.address]++
 	if len(cs.all) > cs.max {
-		longest := cs.waiting.Front().Value.(*connection)
-		longest.stopWaiting()
-		delete(cs.all, longest.Conn)
-		_ = longest.Close()
+		victim := cs.victim()
+		cs.remove(victim)
+		_ = victim.Close()
 	}
 	return c
+}
+
+func addressOf(conn net.Conn) string {
+	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+	return host
+}
+
+// victim returns the connection to close: of the address that has most of those that wait, the one that has waited longest.
+func (cs *connections) victim() (c *connection) {
+	for e := cs.waiting.Front(); e != nil; e = e.Next() {
+		if other := e.Value.(*connection); c == nil || cs.of[other.address] > cs.of[c.address] {
+			c = other
+		}
+	}
+	return c
+}
+
+func (cs *connections) remove(c *connection) {
+	c.endWait()
+	delete(cs.all, c.Conn)
+	if cs.of[c.address]--; cs.of[c.address] == 0 {
+		delete(cs.of, c.address)
+	}
 }
 
 func (cs *connections) changed(conn net.Conn, state http.ConnState) {
@@ -145,21 +244,38 @@ func (cs *connections) changed(conn net.Conn, state http.ConnState) {
 	switch {
 	case c == nil: // it was closed above
 	case state == http.StateIdle:
-		c.waiting = cs.waiting.PushBack(c)
+		c.beginWait()
 	case state == http.StateClosed, state == http.StateHijacked:
-		c.stopWaiting()
-		delete(cs.all, conn)
+		cs.remove(c)
 	}
 }
 
-// arrived notes that a request has been read completely, and that its connection waits for nothing until it is answered.
-func (c *connection) arrived() {
-	c.owner.mu.Lock()
-	defer c.owner.mu.Unlock()
-	c.stopWaiting()
+// stopsWaiting notes that a request has been read completely and is about to be answered.
+func (c *connection) stopsWaiting() {
+	if c != nil {
+		c.owner.mu.Lock()
+		defer c.owner.mu.Unlock()
+		c.endWait()
+	}
 }
 
-func (c *connection) stopWaiting() {
+// waits notes that the connection waits for its client from now on.
+func (c *connection) waits() {
+	if c != nil {
+		c.owner.mu.Lock()
+		defer c.owner.mu.Unlock()
+		c.beginWait()
+	}
+}
+
+func (c *connection) beginWait() {
+	c.endWait()
+	if c.owner.all[c.Conn] == c { // it was not closed
+		c.waiting = c.owner.waiting.PushBack(c)
+	}
+}
+
+func (c *connection) endWait() {
 	if c.waiting != nil {
 		c.owner.waiting.Remove(c.waiting)
 		c.waiting = nil

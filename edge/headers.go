@@ -1,6 +1,9 @@
 package edge
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // headers are those of every response: pages, files, errors and redirects. A page may load only
 // what this host serves, and no other page may show, open or read it (OWASP ASVS 5.0, 3.4.1 to
@@ -18,7 +21,8 @@ var headers = map[string][]string{
 // transportSecurity makes browsers use only https for two years. It is sent in production.
 var transportSecurity = []string{"max-age=63072000; includeSubDomains"}
 
-// secure sets the headers. It closes the connection after a body in chunks, which no browser
+// secure sets the headers. It ignores a request for several ranges at once (RFC 9110, section 14.2), because the answer can be a
+// hundred times as large as the file. It closes the connection after a body in chunks, which no browser
 // sends: a proxy may have seen the body end elsewhere and taken the rest for another request
 // (request smuggling).
 func secure(next http.Handler, production bool) http.Handler {
@@ -32,6 +36,9 @@ func secure(next http.Handler, production bool) http.Handler {
 		}
 		if len(r.TransferEncoding) > 0 { // net/http hides a Content-Length beside it (RFC 9112, section 6.1)
 			header.Set("Connection", "close")
+		}
+		if strings.Contains(r.Header.Get("Range"), ",") {
+			r.Header.Del("Range")
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -33,15 +33,22 @@ func (h Hosts) check(r *http.Request) error {
 	if r.Host == "" || len(h.names) == 0 && !h.loopback {
 		return nil
 	}
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	host := strings.ToLower(strings.TrimSuffix(strings.Trim(hostname(r), "[]"), "."))
 	if h.loopback && isLoopback(host) || slices.ContainsFunc(h.names, func(name string) bool { return matches(name, host) }) {
 		return nil
 	}
 	return errHost
+}
+
+// hostname returns the request's host without a port.
+func hostname(r *http.Request) string {
+	if name, _, err := net.SplitHostPort(r.Host); err == nil {
+		if strings.Contains(name, ":") {
+			return "[" + name + "]"
+		}
+		return name
+	}
+	return r.Host
 }
 
 func isLoopback(host string) bool {

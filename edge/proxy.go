@@ -60,7 +60,7 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 		hops = append(hops, strings.Split(line, ",")...)
 	}
 	for _, hop := range slices.Backward(hops) {
-		address, err := netip.ParseAddr(strings.TrimSpace(hop))
+		address, err := parseHop(strings.TrimSpace(hop))
 		if err != nil {
 			return netip.Addr{}
 		}
@@ -71,22 +71,33 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 	return netip.Addr{}
 }
 
+// parseHop reads an address as proxies write it: some add a port, or brackets.
+func parseHop(hop string) (netip.Addr, error) {
+	if withPort, err := netip.ParseAddrPort(hop); err == nil {
+		return withPort.Addr(), nil
+	}
+	return netip.ParseAddr(strings.Trim(hop, "[]"))
+}
+
 // peer returns the address that has connected. It is invalid for a Unix socket.
 func peer(r *http.Request) netip.Addr {
 	address, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return address.Addr().Unmap().WithZone("")
 }
 
-// RedirectToHTTPS redirects a request that a proxy says was sent over http to the same address over https. Health
-// checks are not redirected.
-func (p Proxies) RedirectToHTTPS(next http.Handler) http.Handler {
+// RedirectToHTTPS redirects a request that a proxy says was sent over http to the same address over https, if its host is
+// one of ours. Health checks are not redirected.
+func (p Proxies) RedirectToHTTPS(next http.Handler, hosts Hosts) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if path := strings.TrimSuffix(r.URL.Path, "/"); p.overHTTP(r) && path != "/healthz" && path != "/readyz" {
-			w.Header().Set("Location", "https://"+r.Host+r.URL.RequestURI())
-			w.WriteHeader(http.StatusPermanentRedirect) // 308 keeps the method and the form
+		path := strings.TrimSuffix(r.URL.Path, "/")
+		ours := r.Host != "" && hosts.check(r) == nil && r.URL.Host == "" && strings.HasPrefix(r.RequestURI, "/")
+		if !p.overHTTP(r) || !ours || path == "/healthz" || path == "/readyz" {
+			next.ServeHTTP(w, r)
 			return
 		}
-		next.ServeHTTP(w, r)
+		w.Header().Set("Location", "https://"+hostname(r)+r.RequestURI)
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusPermanentRedirect) // 308 keeps the method and the form
 	})
 }
 

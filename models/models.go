@@ -16,6 +16,7 @@ import (
 	"heroes/migrations"
 	"heroes/session/sqlstore"
 
+	"github.com/gobuffalo/envy"
 	"github.com/gobuffalo/pop/v6"
 	"github.com/gobuffalo/pop/v6/logging"
 )
@@ -56,7 +57,11 @@ func open() (*pop.Connection, error) {
 	case strings.Contains(errDB.Error(), "sqlite3 support was not compiled"):
 		return nil, errors.New("this program was built without SQLite: build it with -tags sqlite (go run -tags sqlite ./cmd/app), or set DATABASE_URL to a PostgreSQL")
 	}
-	return nil, fmt.Errorf("database.yml, with DATABASE_URL in it: %s: write DATABASE_URL like postgres://user:password@127.0.0.1:5432/heroes", oneLine(errDB))
+	cause := oneLine(errDB)
+	if url := envy.Get("DATABASE_URL", ""); url != "" { // it contains a password
+		cause = strings.ReplaceAll(cause, url, "DATABASE_URL")
+	}
+	return nil, fmt.Errorf("database.yml, with DATABASE_URL in it: %s: write DATABASE_URL like postgres://user:password@127.0.0.1:5432/heroes", cause)
 }
 
 // makeFolder makes the folder of a SQLite database.

@@ -101,9 +101,18 @@ func openDatabase(ctx context.Context, c config.Config) (session.Backend, error)
 	}
 	backend, err := sqlstore.Open(db.Dialect.Name(), db.URL(), sqlstore.Options{})
 	if err == nil {
-		err = backend.Ping(ctx)
+		err = try(ctx, backend)
 	}
 	return backend, explain(err, db)
+}
+
+// try returns an error if a backend does not answer, or does not let this program write.
+func try(ctx context.Context, b session.Backend) error {
+	err := b.Ping(ctx)
+	if err == nil {
+		_, err = b.Swap(ctx, session.ID{}, nil, []byte{0}, time.Millisecond) // as Store.Ping does
+	}
+	return err
 }
 
 func openRedis(ctx context.Context, c config.Config) (session.Backend, error) {
@@ -111,13 +120,13 @@ func openRedis(ctx context.Context, c config.Config) (session.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
-	err = backend.Ping(ctx)
+	err = try(ctx, backend)
 	var reply interface{ RedisError() } // what Redis answered, if it did
 	switch {
 	case err == nil:
 		return backend, nil
 	case errors.As(err, &reply):
-		return nil, fmt.Errorf("REDIS_URL: Redis answers with an error (%s): correct the user, the password, or the number of the database", oneLine(err))
+		return nil, fmt.Errorf("REDIS_URL: Redis answers with an error (%s): correct the user, its rights, the password or the number of the database; write redis:// before the address of a single Redis", oneLine(err))
 	case unreachable(err):
 		return nil, fmt.Errorf("REDIS_URL: no Redis answers there (%s): start it, or set REDIS_URL to one such as redis://127.0.0.1:6379/0", reason(err))
 	}

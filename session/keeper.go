@@ -40,7 +40,7 @@ func (v *visit) content(p plan, now time.Time) content {
 	o := v.store.options
 	if p.end || v.brought != broughtLive {
 		idle := o.idle()
-		if o.Backend != nil && v.brought != broughtLive && v.signIn == nil {
+		if o.Backend != nil && v.signIn == nil {
 			idle = min(idle, o.ReturnTimeout)
 		}
 		return v.updated(content{id: v.fresh().id, created: now, used: now, idle: idle, lifetime: o.Lifetime})
@@ -97,7 +97,11 @@ func (k inCookie) load(ctx context.Context, name, value string) (held, Reason, e
 	if err != nil {
 		return held{}, Refused, nil
 	}
-	plain, secret, err := k.keys.open(box, purpose(kindCookie, name, nil))
+	data := purpose(kindCookie, name, nil)
+	plain, secret, err := k.keys.open(box, data)
+	if err != nil {
+		plain, secret, err = k.latest.Load().keys.open(box, data) // the request may have begun before the secrets were set
+	}
 	if err != nil {
 		return held{}, Refused, nil
 	}

@@ -597,7 +597,7 @@ func Test_10_values_without_end_are_refused_before_they_take_memory(t *testing.T
 			err := s.Save(r, w)
 			e, ok := errors.AsType[*TooLargeError](err)
 			require.True(t, ok, "%v", err)
-			require.Equal(t, 64<<10, e.Limit)
+			require.Equal(t, MaxValues, e.Limit)
 			delete(s.Values, "many")
 		})
 	}

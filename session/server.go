@@ -112,6 +112,9 @@ func (s *Store) read(ctx context.Context, name string, id ID) (held, Reason, err
 		return held{}, "", unavailable(err)
 	}
 	h, reason := s.openRecord(name, id, record, expires, now)
+	if latest := s.latest.Load(); reason == Refused && latest != s { // another request may have sealed it under secrets that were set since
+		h, reason = latest.openRecord(name, id, record, expires, now)
+	}
 	h.at = at
 	return h, reason, nil
 }

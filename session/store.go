@@ -65,8 +65,8 @@ type Options struct {
 	MaxValues int
 
 	// AllowNew is asked before a new session is stored on a server. It returns how long the client has to
-	// wait until it may begin one, or 0 if it may do so now. Saving then fails with ErrTooManyNew. It is not asked when
-	// a session replaces the one that the request has brought. Default: all may.
+	// wait until it may begin one, or 0 if it may do so now. Otherwise saving fails with ErrTooManyNew. After Destroy,
+	// the session ends all the same if nothing but a flash is to be in the next one: then the flash is dropped. Default: all may.
 	AllowNew func(r *http.Request) (wait time.Duration)
 
 	// MaxPerOwner is how many sessions an owner can be signed in with at a time. Signing in to
@@ -356,13 +356,16 @@ func (s *Store) Ping(ctx context.Context) error {
 	defer cancel()
 	err := s.server().Ping(ctx)
 	if err == nil {
-		err = s.server().Put(ctx, s.probe, []byte("probe"), time.Millisecond)
+		_, err = s.server().Swap(ctx, s.probe, nil, make([]byte, probeSize), time.Millisecond)
 	}
 	if err != nil {
 		return unavailable(err)
 	}
 	return nil
 }
+
+// probeSize is larger than most sessions, so that a server that has little room left does not pass for ready.
+const probeSize = 8 << 10
 
 // server returns the Backend that the Store uses, or nil.
 func (s *Store) server() Backend {

@@ -242,8 +242,12 @@ func (s *Store) encode(all map[any]any) (string, error) {
 	if errors.As(err, &t) {
 		return "", &TypeError{Key: t.Key, Type: t.Type}
 	}
-	if errors.Is(err, values.ErrTooLarge) || len(b) > s.options.MaxValues {
-		return "", &TooLargeError{Limit: s.options.MaxValues}
+	limit := s.options.MaxValues
+	if s.options.Backend == nil { // the cookie limits them
+		limit = MaxValues
+	}
+	if errors.Is(err, values.ErrTooLarge) || len(b) > limit {
+		return "", &TooLargeError{Limit: limit}
 	}
 	return string(b), err
 }
@@ -328,23 +332,29 @@ func (v *visit) check(safe bool) error {
 	if err != nil || p == (plan{}) || p.save == touch {
 		return err
 	}
-	if err := v.allowNew(p); err != nil {
+	if p, err = v.allowNew(p, encoded); err != nil {
 		return err
 	}
 	return v.store.keeper.check(v, p, encoded)
 }
 
-// allowNew returns ErrTooManyNew if p begins a session on a server and Options.AllowNew does not let it. It asks once.
-func (v *visit) allowNew(p plan) error {
-	o := v.store.options
-	if v.allowed || o.AllowNew == nil || o.Backend == nil || v.brought == broughtLive || p.save != write {
-		return nil
+// allowNew returns ErrTooManyNew if p begins a session on a server and Options.AllowNew does not let it. It asks once. If p
+// ends a session and what the next one is to contain can wait, it returns a plan without that.
+func (v *visit) allowNew(p plan, encoded string) (plan, error) {
+	o, begins := v.store.options, p.save == write && (p.end || v.brought != broughtLive)
+	if v.allowed || o.AllowNew == nil || o.Backend == nil || !begins {
+		return p, nil
 	}
-	if wait := o.AllowNew(v.request); wait > 0 {
-		return delayed{ErrTooManyNew, wait}
+	wait := o.AllowNew(v.request)
+	switch {
+	case wait <= 0:
+		v.allowed = true
+	case p.end && v.signIn == nil && changeOf("", encoded) == optional:
+		return plan{end: true, remove: true}, nil
+	default:
+		return p, delayed{ErrTooManyNew, wait}
 	}
-	v.allowed = true
-	return nil
+	return p, nil
 }
 
 // commit carries out the plan and writes the cookie into header, if the browser needs one.
@@ -365,8 +375,14 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	case late: // save nothing; the response says that it failed
 		return ctx.Err()
 	}
-	if err := v.allowNew(p); err != nil {
+	began := p.save != none
+	p, err := v.allowNew(p, encoded)
+	if err != nil {
 		return err
+	}
+	if began && p.save == none {
+		clear(v.session.Values)
+		encoded = ""
 	}
 	before, adopting, due := v.held, v.adopting(), v.adoption.cookieDue
 	if err := v.carryOut(ctx, p, encoded); err != nil {

@@ -27,6 +27,11 @@ func serve() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(300) // 10 MB more memory save a quarter of the time
 	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(200 << 20) // from there on, memory counts more than time
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // it would end the program while this waits for its store
 	app := actions.App()
 	store := app.SessionStore.(*session.Store)
 	defer store.Close()
@@ -47,7 +52,7 @@ func serve() error {
 		return err
 	}
 	announce(app, address(listener))
-	go reload(app, store, c)
+	go reload(app, store, c, hangup)
 	return app.Serve(&server{newServer(handler, c), listener})
 }
 
@@ -70,9 +75,7 @@ func newServer(handler http.Handler, c config.Config) *http.Server {
 }
 
 // reload reads SESSION_SECRET_FILE again with each SIGHUP. After an error, the secrets from before stay.
-func reload(app *buffalo.App, store *session.Store, c config.Config) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
+func reload(app *buffalo.App, store *session.Store, c config.Config, hangup chan os.Signal) {
 	for {
 		select {
 		case <-app.Context.Done():
@@ -137,6 +140,9 @@ func listen(addr string) (net.Listener, error) {
 
 // removeUnused removes a socket at which nobody listens, such as that of a process that was killed.
 func removeUnused(path string) {
+	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != os.ModeSocket {
+		return // such as a file that was named by mistake
+	}
 	conn, err := net.Dial("unix", path)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		_ = os.Remove(path)

@@ -180,8 +180,10 @@ func (c *context) Render(status int, r render.Renderer) error {
 		}
 		return err
 	})
+	flashed := c.flashed
 	err := c.respond(status, func() error { return c.Context.Render(status, page) })
 	if to.URL != "" {
+		c.flashed = flashed // it was not shown
 		return c.Redirect(to.Status, to.URL)
 	}
 	return err
@@ -200,6 +202,7 @@ func (c *context) Redirect(status int, url string, args ...any) error {
 		}
 		url, args = path, nil
 	}
+	c.boundFlash(c.fits)
 	return c.respond(status, func() error { return c.Context.Redirect(status, url, args...) })
 }
 
@@ -221,7 +224,6 @@ func (c *context) path(helper string, args []any) (string, error) {
 }
 
 func (c *context) respond(status int, write func() error) error {
-	c.boundFlash()
 	err := c.exchange.Respond(c.Request(), status, write)
 	c.flashed = false
 	return withStatus(c, err)
@@ -232,10 +234,14 @@ func (c *context) keepFlash() {
 	if !c.flashed {
 		return
 	}
-	c.boundFlash()
+	c.boundFlash(func(map[string][]string) bool { return true }) // Save cannot be called while the session is saved
 	c.flashed = false
-	if flash, err := json.Marshal(c.messages()); err == nil {
-		c.Session().Set("_flash_", flash)
+	c.store(c.messages())
+}
+
+func (c *context) store(flash map[string][]string) {
+	if text, err := json.Marshal(flash); err == nil {
+		c.Session().Set("_flash_", text)
 	}
 }
 
@@ -255,9 +261,8 @@ const (
 	maxMessageBytes = 1 << 10
 )
 
-// boundFlash drops messages from the flash until it is small enough: of the kind that has most, the oldest. One is
-// always left.
-func (c *context) boundFlash() {
+// boundFlash drops messages from the flash until it is small enough and fits: of the kind that has most, the oldest.
+func (c *context) boundFlash(fits func(map[string][]string) bool) {
 	if !c.flashed {
 		return
 	}
@@ -273,9 +278,16 @@ func (c *context) boundFlash() {
 				most = kind
 			}
 		}
-		if count <= 1 || count <= maxMessages && size <= maxMessageBytes {
+		if count == 0 || (count == 1 || count <= maxMessages && size <= maxMessageBytes) && fits(all) {
 			return
 		}
 		c.Context.Flash().Set(most, all[most][1:])
 	}
+}
+
+// fits reports whether the session can be saved with that flash. Within Install's handler, Save only checks that.
+func (c *context) fits(flash map[string][]string) bool {
+	c.store(flash)
+	tooLarge := new(session.TooLargeError)
+	return !errors.As(c.Session().Save(), &tooLarge)
 }
