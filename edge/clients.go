@@ -3,6 +3,7 @@ package edge
 import (
 	"hash/maphash"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -32,17 +33,22 @@ func newBucket(n int, period time.Duration) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(float64(n)/period.Seconds()), n)
 }
 
-// bucket returns that of the request's client, or nil if there is no limit or the client is not known. A network of IPv6
-// addresses with the same first 56 bits is one client: whoever has one of them usually has them all.
+// oneClient returns the address that stands for a client. A network of IPv6 addresses with the same first 56 bits is one
+// client: whoever has one of them usually has them all.
+func oneClient(address netip.Addr) netip.Addr {
+	if !address.Is6() {
+		return address
+	}
+	network, _ := address.Prefix(56)
+	return network.Addr()
+}
+
+// bucket returns that of the request's client, or nil if there is no limit or the client is not known.
 func (c *clients) bucket(r *http.Request) *rate.Limiter {
 	if len(c.buckets) == 0 {
 		return nil
 	}
-	client := c.proxies.Client(r)
-	if client.Is6() {
-		network, _ := client.Prefix(56)
-		client = network.Addr()
-	}
+	client := oneClient(c.proxies.Client(r))
 	if !client.IsValid() {
 		return nil
 	}
@@ -81,13 +87,17 @@ func LimitNewSessions(perClient, total int, proxies Proxies) NewSessions {
 
 // Wait returns how long the client of the request has to wait until it may begin a session, or 0 if it may now.
 func (l NewSessions) Wait(r *http.Request) time.Duration {
+	now := time.Now()
+	var reserved []*rate.Reservation
 	for _, bucket := range []*rate.Limiter{l.each.bucket(r), l.all} {
 		if bucket == nil {
 			continue
 		}
-		reservation := bucket.Reserve()
-		if wait := reservation.Delay(); wait > 0 {
-			reservation.Cancel()
+		reserved = append(reserved, bucket.ReserveN(now, 1))
+		if wait := reserved[len(reserved)-1].DelayFrom(now); wait > 0 {
+			for _, reservation := range reserved {
+				reservation.CancelAt(now)
+			}
 			return wait
 		}
 	}

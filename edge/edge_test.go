@@ -139,6 +139,12 @@ func Test_NewSessions_are_limited_for_each_client_and_for_all(t *testing.T) {
 		require.NotZero(t, begin("[2001:db8:0:ff::1]:5"))
 		require.Zero(t, begin("[2001:db8:0:100::1]:5"))
 
+		few := LimitNewSessions(3, 1, Proxies{})
+		require.Zero(t, few.Wait(requestFrom("198.51.100.1:5")))
+		for range 10 {
+			require.Equal(t, time.Minute, few.Wait(requestFrom("198.51.100.1:5")), "a refusal by one limit costs nothing in the other")
+		}
+
 		any := LimitNewSessions(0, 0, Proxies{})
 		for range 1000 {
 			require.Zero(t, any.Wait(requestFrom("198.51.100.1:5")))
@@ -487,10 +493,36 @@ func Test_Guard_keeps_what_the_handler_answers(t *testing.T) {
 		require.Equal(t, body, w.Body.String())
 		require.Equal(t, "yes", w.Header().Get("X-Own"))
 	}
-	require.Panics(t, func() {
-		Guard{Turns: 1}.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), failing).
-			ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
-	}, "the connection is cut")
+}
+
+// Otherwise clients might send the request again.
+func Test_Guard_cuts_an_answer_in_the_middle(t *testing.T) {
+	s := &http.Server{Handler: Guard{Turns: 1}.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "hello")
+		panic(http.ErrAbortHandler)
+	}), failing)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { s.Close() })
+	for range 3 { // and its turn is not lost
+		res, err := http.Get("http://" + l.Addr().String())
+		require.NoError(t, err)
+		text, err := io.ReadAll(res.Body)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.Equal(t, "hello", string(text))
+	}
+}
+
+func Test_Guard_answers_a_client_that_has_closed_its_side(t *testing.T) {
+	trusted, err := ParseProxies([]string{"127.0.0.1"})
+	require.NoError(t, err)
+	addr, _, _ := serve(t, Guard{PerClient: 1, Proxies: trusted}, 10)
+	for range 2 { // the second one has to wait
+		conn := connect(t, addr, "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n")
+		require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+		require.True(t, answered(conn))
+	}
 }
 
 func Test_Connections_of_the_address_that_has_most_make_room(t *testing.T) {
@@ -513,9 +545,13 @@ func Test_Connections_of_the_address_that_has_most_make_room(t *testing.T) {
 		cs.changed(lonely, http.StateIdle)
 	}
 	require.Equal(t, 5, cs.waiting.Len())
+	for n := range 5 { // addresses of one network
+		add(fmt.Sprintf("[2001:db8::%d]:1", n))
+	}
+	require.False(t, lonely.closed)
 	cs.changed(lonely, http.StateClosed)
 	require.Len(t, cs.all, 4)
-	require.Len(t, cs.of, 3)
+	require.NotContains(t, cs.of, "198.51.100.1")
 }
 
 // A pipe is a connection from an address.

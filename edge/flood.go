@@ -94,7 +94,7 @@ func (f *flood) allows(record slog.Record, out slog.Handler) bool {
 	}
 	k := f.kinds[name]
 	if k == nil && len(f.kinds) >= maxKinds {
-		name = "other"
+		name = fmt.Sprint(record.Level, " other")
 		k = f.kinds[name]
 	}
 	if k == nil {

@@ -11,6 +11,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -74,15 +75,14 @@ func (g Guard) Handler(next http.Handler, fail func(http.ResponseWriter, *http.R
 		}
 		receive(w, r)
 		wait := clients.reserve(r)
-		if !pause(r.Context(), min(wait, longestWait)) { // the client has left
-			panic(http.ErrAbortHandler)
-		}
-		conn.stopsWaiting()
+		time.Sleep(min(wait, longestWait)) // also if the client leaves, or its next request would come sooner
 		if wait > longestWait {
 			refuse(http.StatusTooManyRequests, errBusy)
-		} else if !turns.take(r.Context()) {
+		} else if !turns.take() {
 			refuse(http.StatusServiceUnavailable, errBusy)
 		} else {
+			conn.stopsWaiting()
+			defer answer.cut(w)
 			func() {
 				defer turns.release()
 				next.ServeHTTP(answer, r)
@@ -97,19 +97,6 @@ func countHeaders(r *http.Request) (n int) {
 		n += len(values)
 	}
 	return n
-}
-
-// pause waits, and reports whether the client is still there.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d == 0 {
-		return true
-	}
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // A buffered response is sent when it is complete.
@@ -142,6 +129,22 @@ func (b *buffered) WriteHeader(status int) {
 func (b *buffered) Write(p []byte) (int, error) {
 	b.WriteHeader(http.StatusOK)
 	return b.body.Write(p)
+}
+
+// cut sends what there is of a response whose handler has panicked, without its end, so that the client neither takes it for
+// complete nor sends the request again.
+func (b *buffered) cut(w http.ResponseWriter) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if b.status != 0 {
+		b.header.Set("Content-Length", strconv.Itoa(b.body.Len()+1))
+		w.WriteHeader(b.status)
+		_, _ = w.Write(b.body.Bytes())
+		_ = http.NewResponseController(w).Flush()
+	}
+	panic(p)
 }
 
 // send sends the response. Meanwhile, the connection waits for its client.
@@ -214,9 +217,13 @@ func (cs *connections) add(conn net.Conn) *connection {
 	return c
 }
 
+// addressOf returns the address at the other end, or the network that counts as one client.
 func addressOf(conn net.Conn) string {
-	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
-	return host
+	address, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err != nil {
+		return "" // a Unix socket
+	}
+	return oneClient(address.Addr().Unmap()).String()
 }
 
 // victim returns the connection to close: of the address that has most of those that wait, the one that has waited longest.
@@ -289,7 +296,8 @@ type turns struct {
 	waiting []chan struct{} // the newest last
 }
 
-func (t *turns) take(ctx context.Context) bool {
+// take waits for a turn, and reports whether there was one in time.
+func (t *turns) take() bool {
 	t.mu.Lock()
 	if t.free > 0 {
 		t.free--
@@ -306,7 +314,6 @@ func (t *turns) take(ctx context.Context) bool {
 	case <-mine:
 		return true
 	case <-timer.C:
-	case <-ctx.Done():
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -38,7 +38,7 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unr
 		return 0, ErrNoBackend
 	}
 	err = s.options.Backend.Each(ctx, func(id ID, record []byte) error {
-		if record[0] == 0 { // not sealed: Ping has tried whether it can write
+		if len(record) > 0 && record[0] == 0 { // not sealed: Ping has tried whether it can write
 			return nil
 		}
 		plain, _, err := s.keys.open(record, purpose(kindRecord, name, id[:]))

@@ -99,7 +99,8 @@ func (k inCookie) load(ctx context.Context, name, value string) (held, Reason, e
 	}
 	data := purpose(kindCookie, name, nil)
 	plain, secret, err := k.keys.open(box, data)
-	if err != nil {
+	newer := err != nil
+	if newer {
 		plain, secret, err = k.latest.Load().keys.open(box, data) // the request may have begun before the secrets were set
 	}
 	if err != nil {
@@ -110,7 +111,7 @@ func (k inCookie) load(ctx context.Context, name, value string) (held, Reason, e
 		return held{}, Refused, nil
 	}
 	now := time.Now()
-	h := held{content: c.after(max(0, now.Sub(c.used))), at: now, value: value, secret: secret}
+	h := held{content: c.after(max(0, now.Sub(c.used))), at: now, value: value, secret: secret, newer: newer}
 	h.lifetime = min(h.lifetime, k.options.Lifetime-h.began(now)) // also for a copy from before it was shortened
 	h.cap(k.options)
 	if k.options.Revoked == nil || h.reason() != "" {
@@ -166,7 +167,11 @@ func (k inCookie) save(ctx context.Context, v *visit, p plan, encoded string) (h
 	if err != nil || h.id == (ID{}) {
 		return held{}, err
 	}
-	h.value = encodeText(k.keys.seal(h.encode(), purpose(kindCookie, v.session.Name(), nil)))
+	keys := k.keys
+	if v.held.newer {
+		keys = k.latest.Load().keys
+	}
+	h.value = encodeText(keys.seal(h.encode(), purpose(kindCookie, v.session.Name(), nil)))
 	return h, nil
 }
 

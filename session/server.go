@@ -112,8 +112,9 @@ func (s *Store) read(ctx context.Context, name string, id ID) (held, Reason, err
 		return held{}, "", unavailable(err)
 	}
 	h, reason := s.openRecord(name, id, record, expires, now)
-	if latest := s.latest.Load(); reason == Refused && latest != s { // another request may have sealed it under secrets that were set since
+	if latest := s.latest.Load(); reason == Refused && !h.over && latest != s { // another request may have sealed it under secrets that were set since
 		h, reason = latest.openRecord(name, id, record, expires, now)
+		h.newer = reason == ""
 	}
 	h.at = at
 	return h, reason, nil
@@ -244,7 +245,11 @@ func (k onServer) update(ctx context.Context, v *visit, p plan, encoded string) 
 	if v.brought == broughtReplaced {
 		return latest.tryAgain(ctx, v, as, encoded, nil)
 	}
-	h, ok, err := k.try(ctx, v, v.held, as, encoded)
+	first := k
+	if v.held.newer {
+		first = latest
+	}
+	h, ok, err := first.try(ctx, v, v.held, as, encoded)
 	if p.save == touch && !ok { // the request that came first has touched it, and an outage will show in the next request
 		return held{}, errDropped
 	}
@@ -363,7 +368,7 @@ func (k onServer) turn(ctx context.Context, id ID) (release func(), err error) {
 func (s *Store) sealRecord(name string, h *held) {
 	h.content = h.after(0)
 	h.record = s.keys.seal(h.encode(), purpose(kindRecord, name, h.id[:]))
-	h.secret, h.longer, h.unused = 0, false, 0
+	h.secret, h.longer, h.unused, h.newer = 0, false, 0, false
 }
 
 // A lostReply is the error of a swap that may have succeeded before another request replaced

@@ -30,12 +30,13 @@ type visit struct {
 	next           identity       // of the session that a save would begin
 	saved          string         // the encoded values that the response reflects
 	adoption       adoption
-	proof          proof  // that the browser has a key
-	registering    bool   // the browser has sent the request to register a key: it changes nothing else
-	allowed        bool   // Options.AllowNew lets it begin a session
-	settled        bool   // it was committed
-	cookie         string // the Set-Cookie line in the response, or ""
-	err            error  // why the session could not be loaded
+	proof          proof         // that the browser has a key
+	registering    bool          // the browser has sent the request to register a key: it changes nothing else
+	asked          bool          // Options.AllowNew was asked
+	wait           time.Duration // what it said
+	settled        bool          // it was committed
+	cookie         string        // the Set-Cookie line in the response, or ""
+	err            error         // why the session could not be loaded
 }
 
 // brought is what the request's cookie led to.
@@ -70,6 +71,7 @@ type held struct {
 
 	unused time.Duration // on a server: how long ago it was last written
 	over   bool          // it has ended, rather than only this cookie, which contains it
+	newer  bool          // secrets opened it that were set after the request had begun
 }
 
 // An identity is a session's ID and token. The token is in the cookie of a session on a server.
@@ -342,19 +344,19 @@ func (v *visit) check(safe bool) error {
 // ends a session and what the next one is to contain can wait, it returns a plan without that.
 func (v *visit) allowNew(p plan, encoded string) (plan, error) {
 	o, begins := v.store.options, p.save == write && (p.end || v.brought != broughtLive)
-	if v.allowed || o.AllowNew == nil || o.Backend == nil || !begins {
+	if o.AllowNew == nil || o.Backend == nil || !begins {
 		return p, nil
 	}
-	wait := o.AllowNew(v.request)
-	switch {
-	case wait <= 0:
-		v.allowed = true
-	case p.end && v.signIn == nil && changeOf("", encoded) == optional:
-		return plan{end: true, remove: true}, nil
-	default:
-		return p, delayed{ErrTooManyNew, wait}
+	if !v.asked {
+		v.asked, v.wait = true, o.AllowNew(v.request)
 	}
-	return p, nil
+	switch {
+	case v.wait <= 0:
+		return p, nil
+	case v.intent == wantEnd && v.signIn == nil && changeOf("", encoded) == optional:
+		return plan{end: p.end, remove: v.brought != broughtNothing}, nil
+	}
+	return p, delayed{ErrTooManyNew, v.wait}
 }
 
 // commit carries out the plan and writes the cookie into header, if the browser needs one.

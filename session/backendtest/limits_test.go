@@ -129,6 +129,30 @@ func Test_24_new_sessions_can_be_limited(t *testing.T) {
 	require.Equal(t, 3, kinds[session.Limited])
 	require.Zero(t, kinds[session.Lost])
 
+	answers := []time.Duration{time.Minute, 0} // another client's session may have made room meanwhile
+	undecided := open(t, memory, session.Options{OnEvent: quiet, AllowNew: func(*http.Request) (wait time.Duration) {
+		wait, answers = answers[0], answers[1:]
+		return wait
+	}})
+	res = undecided.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		s.Values["a"] = 1
+		err := s.Save(r, w)
+		w.WriteHeader(session.Status(w.Header(), err))
+	})
+	require.Equal(t, http.StatusTooManyRequests, res.StatusCode)
+	require.Empty(t, res.Header["Set-Cookie"], "what Save has said stays")
+
+	for _, cookie := range []string{"", strings.Repeat("A", 64)} {
+		gone := open(t, memory, options)
+		gone.cookie = cookie
+		res := gone.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			require.NoError(t, gone.store.Destroy(r, s))
+			s.Values["_flash_"] = []byte("bye")
+		})
+		require.Equal(t, http.StatusOK, res.StatusCode, "everybody can sign out")
+		require.Equal(t, cookie != "", len(res.Cookies()) == 1 && res.Cookies()[0].MaxAge < 0)
+	}
+
 	asked = 0
 	cookies := open(t, nil, options)
 	require.Equal(t, http.StatusOK, cookies.set("cart", "cape").StatusCode)
@@ -176,6 +200,19 @@ func Test_06_a_request_that_waits_for_its_session_opens_what_the_new_secret_has_
 		v.set("cart", "boots")
 		wait.Wait()
 		require.Equal(t, v.cookie, late.cookie)
+		require.Equal(t, session.View{"cart": "boots", "language": "de"}, v.values())
+	})
+	synctest.Test(t, func(t *testing.T) { // the secret from before has gone already
+		v := open(t, &slowFirst{Backend: &Memory{}}, session.Options{}, oldSecret)
+		v.set("cart", "cape")
+		late := v.at(v)
+		var wait sync.WaitGroup
+		wait.Go(func() { require.Equal(t, http.StatusOK, late.set("language", "de").StatusCode) })
+		time.Sleep(time.Millisecond)
+		require.NoError(t, v.store.SetSecrets([][]byte{newSecret, oldSecret}))
+		v.set("cart", "boots")
+		require.NoError(t, v.store.SetSecrets([][]byte{newSecret}))
+		wait.Wait()
 		require.Equal(t, session.View{"cart": "boots", "language": "de"}, v.values())
 	})
 }
