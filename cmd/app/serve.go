@@ -28,7 +28,7 @@ func serve() error {
 		debug.SetGCPercent(300) // 10 MB more memory save a quarter of the time
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(200 << 20) // from there on, memory counts more than time
+		debug.SetMemoryLimit(150 << 20) // from there on, memory counts more than time
 	}
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // it would end the program while this waits for its store
