@@ -117,7 +117,7 @@ func checkEnv(env string) error {
 		return fmt.Errorf("GO_ENV: %q has a capital letter or a space: set it to %s", env, lower)
 	}
 	if !goodEnv.MatchString(env) {
-		return fmt.Errorf("GO_ENV: %q is not the name of an environment: set it to development, test, production or another word of small letters, digits, - and _", env)
+		return fmt.Errorf("GO_ENV: %q is not the name of an environment: set it to development, test, production or another word of lower-case letters, digits, - and _", env)
 	}
 	return nil
 }
@@ -182,8 +182,8 @@ func (c *Config) readHosts() (err error) {
 	if c.Proxies, err = edge.ParseProxies(list("TRUSTED_PROXIES", "")); err != nil {
 		return fmt.Errorf("TRUSTED_PROXIES: %w: set it to those of your proxies, such as 127.0.0.1,10.0.0.0/8, or unset it", err)
 	}
-	if c.ForceHTTPS, err = truth("FORCE_HTTPS"); err == nil && c.ForceHTTPS && (c.Proxies.None() || len(c.Hosts) == 0) {
-		err = errors.New("FORCE_HTTPS: only a trusted proxy knows whether a request was sent over http, and only to your own hosts it is redirected: set TRUSTED_PROXIES and ALLOWED_HOSTS, too")
+	if c.ForceHTTPS, err = boolean("FORCE_HTTPS"); err == nil && c.ForceHTTPS && (c.Proxies.None() || len(c.Hosts) == 0) {
+		err = errors.New("FORCE_HTTPS: only a trusted proxy knows whether a request was sent over http, and requests are redirected only to your own hosts: set TRUSTED_PROXIES and ALLOWED_HOSTS, too")
 	}
 	return err
 }
@@ -217,7 +217,7 @@ func number(name string, standard, min int) (int, error) {
 	return n, nil
 }
 
-func truth(name string) (bool, error) {
+func boolean(name string) (bool, error) {
 	value := envy.Get(name, "false")
 	b, err := strconv.ParseBool(value)
 	if err != nil {
@@ -324,7 +324,7 @@ func (c *Config) readTimeouts() error {
 }
 
 func (c *Config) readDevice() error {
-	bound, err := truth("SESSION_DEVICE_BOUND")
+	bound, err := boolean("SESSION_DEVICE_BOUND")
 	if err != nil {
 		return err
 	}

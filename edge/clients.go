@@ -9,18 +9,18 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// clients limits what each client does in a period. They share a fixed number of buckets, so that no number of clients
-// takes more memory. Which ones share a bucket nobody can choose.
+// clients limits what each client does in a period. There is a fixed number of buckets, so memory does not grow with the
+// number of clients. Nobody can choose which clients share a bucket.
 type clients struct {
 	proxies Proxies
 	seed    maphash.Seed
 	buckets []*rate.Limiter
 }
 
-// buckets is how many clients are told apart. It takes about a megabyte.
+// buckets is how many clients can be told apart. The buckets take about a megabyte.
 const buckets = 1 << 14
 
-// newClients lets each client do n things in a period, and at once as many. Zero means any number.
+// newClients lets each client do n things in a period, or all n at once. Zero means any number.
 func newClients(n int, period time.Duration, proxies Proxies) *clients {
 	c := &clients{proxies: proxies, seed: maphash.MakeSeed()}
 	for range min(n, 1) * buckets {
@@ -75,8 +75,8 @@ type NewSessions struct {
 	all  *rate.Limiter
 }
 
-// LimitNewSessions lets each client begin as many sessions a minute, and all together that many. Zero means
-// any number. At once, each can begin as many as in a minute.
+// LimitNewSessions lets each client begin perClient sessions a minute, and all clients together total. They can also begin
+// that many at once. Zero means any number.
 func LimitNewSessions(perClient, total int, proxies Proxies) NewSessions {
 	l := NewSessions{each: newClients(perClient, time.Minute, proxies)}
 	if total > 0 {

@@ -104,7 +104,7 @@ func (f *flood) allows(record slog.Record, out slog.Handler) bool {
 	k.lines++
 	if k.lines == f.perSecond+1 {
 		k.like = record
-		time.AfterFunc(time.Until(f.ends), func() { // nothing else may be logged afterwards
+		time.AfterFunc(time.Until(f.ends), func() { // perhaps nothing else is logged afterwards
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.report(out)
@@ -126,7 +126,7 @@ func (f *flood) report(out slog.Handler) bool {
 		record := slog.NewRecord(time.Now(), k.like.Level, "lines like this one were left out", 0)
 		record.AddAttrs(slog.Int("lines", left), slog.String("like", k.like.Message))
 		k.like.Attrs(func(a slog.Attr) bool {
-			if tells[a.Key] {
+			if kindFields[a.Key] {
 				record.AddAttrs(a)
 			}
 			return true
@@ -137,14 +137,14 @@ func (f *flood) report(out slog.Handler) bool {
 	return true
 }
 
-// tells are the fields by which kinds of lines differ, besides the level and the message.
-var tells = map[string]bool{"status": true, "session": true, "reason": true}
+// kindFields are the fields by which kinds of lines differ, besides the level and the message.
+var kindFields = map[string]bool{"status": true, "session": true, "reason": true}
 
 func kindOf(record slog.Record) string {
 	var name strings.Builder
 	fmt.Fprint(&name, record.Level, " ", record.Message)
 	record.Attrs(func(a slog.Attr) bool {
-		if tells[a.Key] {
+		if kindFields[a.Key] {
 			fmt.Fprint(&name, " ", a.Value)
 		}
 		return true

@@ -47,13 +47,13 @@ const longestWait = 5 * time.Second
 
 var errBusy = errors.New("too many requests are waiting")
 
-// maxHeaders is how many header fields a request has at most. In memory each takes much more than in the request.
+// maxHeaders is how many header fields a request can have. Each takes far more memory than it has bytes.
 const maxHeaders = 100
 
 var errHeaders = fmt.Errorf("the request has more than %d header fields", maxHeaders)
 
-// Handler returns a handler that lets next answer within the limits. It reads the request's body before, up to MaxBody, and
-// sends the answer afterwards, so that slow clients take no turn. Refused requests are answered by fail.
+// Handler returns a handler that lets next answer within the limits. It first reads the request's body, up to MaxBody, and
+// sends the answer only after the turn has ended, so that slow clients do not hold one. Refused requests are answered by fail.
 func (g Guard) Handler(next http.Handler, fail func(http.ResponseWriter, *http.Request, int, error)) http.Handler {
 	clients := newClients(g.PerClient, time.Second, g.Proxies)
 	turns := turns{free: cmp.Or(g.Turns, math.MaxInt)}
@@ -75,7 +75,7 @@ func (g Guard) Handler(next http.Handler, fail func(http.ResponseWriter, *http.R
 		}
 		receive(w, r)
 		wait := clients.reserve(r)
-		time.Sleep(min(wait, longestWait)) // also if the client leaves, or its next request would come sooner
+		time.Sleep(min(wait, longestWait)) // even if the client leaves, or it could get around the limit by leaving
 		if wait > longestWait {
 			refuse(http.StatusTooManyRequests, errBusy)
 		} else if !turns.take() {

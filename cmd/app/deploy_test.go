@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +15,6 @@ import (
 
 	"heroes/session/backendtest"
 
-	"github.com/gobuffalo/envy"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 )
@@ -80,19 +80,25 @@ func Test_Deploy_Redis_as_in_the_compose_file(t *testing.T) {
 }
 
 func Test_Deploy_PostgreSQL_with_the_roles_of_the_file(t *testing.T) {
-	url := envy.Get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/%s?sslmode=disable")
-	if !strings.Contains(url, "postgres@") {
-		t.Skip("only a superuser makes roles: set TEST_POSTGRES_URL to one of the user postgres without a password")
-	}
 	database, name := ownDatabase(t)
+	admin, err := url.Parse(database)
+	require.NoError(t, err)
+	// at returns the URL for a role: that of the tests for "".
+	at := func(role, password string) string {
+		u := *admin
+		if role != "" {
+			u.User = url.UserPassword(role, password)
+		}
+		return u.String()
+	}
+	const password, ownerPassword = "pass word", "o'wner"
 	sql, err := os.ReadFile("../../deploy/postgres.sql")
 	require.NoError(t, err)
 	own := strings.NewReplacer("heroes_owner", name+"_owner", " heroes", " "+name) // roles belong to the whole server
-	psql := func(user, text string) string {
-		at := strings.Replace(database, "postgres@", user+"@", 1)
+	psql := func(at, text string) string {
 		cmd := exec.Command("psql", "-X", "-v", "ON_ERROR_STOP=1", at)
 		cmd.Stdin = strings.NewReader(text)
-		cmd.Env = append(os.Environ(), "HEROES_OWNER_PASSWORD=o'wner", "HEROES_PASSWORD=pass word")
+		cmd.Env = append(os.Environ(), "HEROES_OWNER_PASSWORD="+ownerPassword, "HEROES_PASSWORD="+password)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return string(out)
@@ -100,20 +106,21 @@ func Test_Deploy_PostgreSQL_with_the_roles_of_the_file(t *testing.T) {
 		return ""
 	}
 	t.Cleanup(func() {
-		require.Empty(t, psql("postgres", own.Replace("DROP TABLE IF EXISTS sessions, schema_migration; REVOKE ALL ON SCHEMA public FROM heroes, heroes_owner; DROP OWNED BY heroes, heroes_owner; DROP ROLE heroes; DROP ROLE heroes_owner;")))
+		require.Empty(t, psql(at("", ""), own.Replace("DROP TABLE IF EXISTS sessions, schema_migration; REVOKE ALL ON SCHEMA public FROM heroes, heroes_owner; DROP OWNED BY heroes, heroes_owner; DROP ROLE heroes; DROP ROLE heroes_owner;")))
 	})
-	require.Empty(t, psql("postgres", own.Replace(string(sql))))
-	as := func(role string) setting {
-		return newSetting(t, "GO_ENV=production", "SESSION_STORE=database", "DATABASE_URL="+strings.Replace(database, "postgres@", role+"@", 1))
+	require.Empty(t, psql(at("", ""), own.Replace(string(sql))))
+	server, owner := at(name, password), at(name+"_owner", ownerPassword)
+	as := func(at string) setting {
+		return newSetting(t, "GO_ENV=production", "SESSION_STORE=database", "DATABASE_URL="+at)
 	}
-	out, err := as(name).command(t, "migrate").CombinedOutput()
+	out, err := as(server).command(t, "migrate").CombinedOutput()
 	require.Error(t, err, "heroes makes no tables")
 	require.Contains(t, string(out), "grant it the right")
-	out, err = as(name+"_owner").command(t, "migrate").CombinedOutput()
+	out, err = as(owner).command(t, "migrate").CombinedOutput()
 	require.NoError(t, err, string(out))
-	require.Empty(t, psql(name+"_owner", own.Replace("GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO heroes")))
-	works(t, as(name))
+	require.Empty(t, psql(owner, own.Replace("GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO heroes")))
+	works(t, as(server))
 	for _, forbidden := range []string{"DROP TABLE sessions", "CREATE TABLE x (y int)", "SELECT * FROM schema_migration", "TRUNCATE sessions", "CREATE ROLE x"} {
-		require.Regexp(t, "permission denied|must be owner", psql(name, forbidden), forbidden)
+		require.Regexp(t, "permission denied|must be owner", psql(server, forbidden), forbidden)
 	}
 }
