@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
@@ -145,6 +146,9 @@ func Addr() (string, error) {
 		}
 		return host, nil
 	}
+	if _, err := netip.ParseAddr(host); err != nil && strings.ContainsAny(host, " /:[]") {
+		return "", fmt.Errorf("ADDR: %q is not the address of a host: set it to one such as 127.0.0.1, ::1 or localhost, without http:// and port; the port is PORT", host)
+	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return "", fmt.Errorf("PORT: %q is not a port: set it to a number from 0 (any free port) to 65535", port)
 	}
@@ -238,6 +242,9 @@ func (c *Config) readMetricsAddr() error {
 	if err != nil {
 		return fmt.Errorf("METRICS_ADDR: %q is not an address: set it to one such as 127.0.0.1:9090, or unset it", addr)
 	}
+	if addr == c.Addr {
+		return fmt.Errorf("METRICS_ADDR: the application itself listens at %s: set it to another port", addr)
+	}
 	c.MetricsAddr, c.Metrics = addr, metrics.New()
 	return nil
 }
@@ -256,7 +263,7 @@ func (c *Config) readStore() error {
 	if !slices.Contains(stores, "file") {
 		return nil
 	}
-	if c.File = envy.Get("SESSION_FILE", ""); c.File == "" && c.Production() {
+	if c.File = strings.TrimSpace(envy.Get("SESSION_FILE", "")); c.File == "" && c.Production() {
 		return errors.New("SESSION_FILE: SESSION_STORE=file keeps the sessions there: set it to a path such as /var/lib/heroes/sessions.db")
 	}
 	c.File = cmp.Or(c.File, "tmp/sessions_"+c.Env+".db")

@@ -88,7 +88,7 @@ func Test_Config_binds_sessions_to_devices_only_if_asked_to(t *testing.T) {
 
 func Test_Config_a_wrong_value_is_an_error_that_names_the_variable(t *testing.T) {
 	for _, wrong := range []string{
-		"SESSION_IDLE_TIMEOUT=500ms", "ADDR=unix:", "SESSION_LIFETIME=0", "LOG_LEVEL=loud", "PORT=70000", "METRICS_ADDR=9090",
+		"SESSION_IDLE_TIMEOUT=500ms", "ADDR=unix:", "ADDR=127.0.0.1:8080", "ADDR=http://heroes.example", "ADDR=[::1]", "ADDR= ", "METRICS_ADDR=127.0.0.1:3000", "SESSION_LIFETIME=0", "LOG_LEVEL=loud", "PORT=70000", "METRICS_ADDR=9090",
 		"SESSION_STORE=memcached", "SESSION_STORE=redis,memcached", "SESSION_STORE=redis,redis", "SESSION_STORE=redis,", "SESSION_STORE=", "FLASK_SESSION_COOKIE=",
 		"FLASK_SECRET_KEY=one,,two", "FLASK_SECRET_KEY=,", "FLASK_SESSION_COOKIE=my session", "BUFFALO_SESSION_SECRET=one,",
 		"SESSION_DEVICE_BOUND=yes", "SESSION_DEVICE_BOUND=", "SESSION_DEVICE_PROOF=8", "SESSION_DEVICE_PROOF=9s",

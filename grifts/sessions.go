@@ -50,6 +50,9 @@ func sessions(task func(*grift.Context, *session.Store, string) error) grift.Gri
 }
 
 func count(c *grift.Context, store *session.Store, name string) error {
+	if err := nothingElse(c.Args, "leave it out"); err != nil {
+		return err
+	}
 	n := 0
 	unreadable, err := store.Each(c, name, func(session.Entry) error { n++; return nil })
 	if err == nil {
@@ -57,6 +60,14 @@ func count(c *grift.Context, store *session.Store, name string) error {
 		report(unreadable)
 	}
 	return err
+}
+
+// nothingElse returns an error, which ends with the fix, if there are arguments that a task does not take.
+func nothingElse(args []string, fix string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected %q: %s", args[0], fix)
+	}
+	return nil
 }
 
 // ownerOf returns the value of --owner, or "", and the arguments that remain.
@@ -77,8 +88,8 @@ func ownerOf(c *grift.Context) (owner string, rest []string, err error) {
 
 func list(c *grift.Context, store *session.Store, name string) error {
 	owner, rest, err := ownerOf(c)
-	if err == nil && len(rest) > 0 {
-		err = fmt.Errorf("unexpected %q: use sessions:list, or sessions:list --owner NAME", rest[0])
+	if err == nil {
+		err = nothingElse(rest, "use sessions:list, or sessions:list --owner NAME")
 	}
 	if err != nil {
 		return err
@@ -137,6 +148,9 @@ func revoke(c *grift.Context, store *session.Store, name string) error {
 	case len(ids) == 0:
 		return errors.New("name the IDs that sessions:list prints, --owner NAME, or: all")
 	case ids[0] == "all":
+		if err := nothingElse(ids[1:], "name IDs, or all"); err != nil {
+			return err
+		}
 		err := store.RevokeAll(c)
 		if err == nil {
 			fmt.Println("all sessions are ended")
@@ -162,6 +176,9 @@ func revoke(c *grift.Context, store *session.Store, name string) error {
 }
 
 func purge(c *grift.Context, store *session.Store, _ string) error {
+	if err := nothingElse(c.Args, "leave it out"); err != nil {
+		return err
+	}
 	n, err := store.Purge(c, func(deleted int) { fmt.Println(deleted, "deleted so far") })
 	fmt.Println(n, "deleted")
 	return err

@@ -128,7 +128,7 @@ func openRedis(ctx context.Context, c config.Config) (session.Backend, error) {
 	case errors.As(err, &reply):
 		return nil, fmt.Errorf("REDIS_URL: Redis answers with an error (%s): correct the user, its rights, the password or the number of the database; write redis:// before the address of a single Redis", oneLine(err))
 	case unreachable(err):
-		return nil, fmt.Errorf("REDIS_URL: no Redis answers there (%s): start it, or set REDIS_URL to one such as redis://127.0.0.1:6379/0", reason(err))
+		return nil, fmt.Errorf("REDIS_URL: no Redis answers there (%s): start it, or set REDIS_URL to one such as redis://127.0.0.1:6379/0 (rediss:// only if it speaks TLS)", reason(err))
 	}
 	return nil, errors.New("REDIS_URL: what answers there is not a Redis: set it to one such as redis://127.0.0.1:6379/0")
 }

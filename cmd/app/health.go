@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -24,11 +25,11 @@ func health() error {
 	client := http.Client{Transport: &http.Transport{DialContext: dial}, Timeout: 3 * time.Second}
 	res, err := client.Get("http://heroes/healthz")
 	if err != nil {
-		return fmt.Errorf("%s: %w", addr, err)
+		return fmt.Errorf("nothing answers at %s (%w): start the application there, or set ADDR and PORT to where it is", addr, errors.Unwrap(err))
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers /healthz with %s", addr, res.Status)
+		return fmt.Errorf("%s answers /healthz with %s: look at its log, or set ADDR and PORT to where Heroes is", addr, res.Status)
 	}
 	return nil
 }

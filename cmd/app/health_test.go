@@ -27,7 +27,7 @@ func Test_Health_is_an_error_unless_the_application_answers_well(t *testing.T) {
 		status = http.StatusServiceUnavailable
 		require.ErrorContains(t, run([]string{"health"}), "503")
 		s.Close()
-		require.Error(t, run([]string{"health"}))
+		require.ErrorContains(t, run([]string{"health"}), "set ADDR and PORT")
 	})
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
@@ -106,6 +107,11 @@ func Test_Tasks_list_and_end_an_owners_sessions(t *testing.T) {
 		require.Equal(t, 1, status, out)
 		require.Equal(t, 1, strings.Count(out, "\n"), out)
 		require.Contains(t, out, "owner")
+	}
+	for _, wrong := range [][]string{{"count", "all"}, {"purge", "now"}, {"revoke", "all", "x"}} {
+		out, status := s.run(t, append([]string{"task", "sessions:" + wrong[0]}, wrong[1:]...)...)
+		require.Equal(t, 1, status, out)
+		require.Contains(t, out, fmt.Sprintf("unexpected %q", wrong[len(wrong)-1]))
 	}
 }
 
