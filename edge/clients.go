@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -14,19 +15,17 @@ import (
 type clients struct {
 	proxies Proxies
 	seed    maphash.Seed
-	buckets []*rate.Limiter
+	n       int
+	period  time.Duration
+	buckets []atomic.Pointer[rate.Limiter] // made when they are first needed
 }
 
-// buckets is how many clients can be told apart. The buckets take about a megabyte.
+// buckets is how many clients can be told apart. All of them take about a megabyte.
 const buckets = 1 << 14
 
 // newClients lets each client do n things in a period, or all n at once. Zero means any number.
 func newClients(n int, period time.Duration, proxies Proxies) *clients {
-	c := &clients{proxies: proxies, seed: maphash.MakeSeed()}
-	for range min(n, 1) * buckets {
-		c.buckets = append(c.buckets, newBucket(n, period))
-	}
-	return c
+	return &clients{proxies, maphash.MakeSeed(), n, period, make([]atomic.Pointer[rate.Limiter], min(n, 1)*buckets)}
 }
 
 func newBucket(n int, period time.Duration) *rate.Limiter {
@@ -52,7 +51,11 @@ func (c *clients) bucket(r *http.Request) *rate.Limiter {
 	if !client.IsValid() {
 		return nil
 	}
-	return c.buckets[maphash.Comparable(c.seed, client)%uint64(len(c.buckets))]
+	bucket := &c.buckets[maphash.Comparable(c.seed, client)%buckets]
+	if bucket.Load() == nil {
+		bucket.CompareAndSwap(nil, newBucket(c.n, c.period))
+	}
+	return bucket.Load()
 }
 
 // reserve returns how long the request has to wait. If that is longer than longestWait, nothing is reserved.

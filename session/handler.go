@@ -126,7 +126,7 @@ func (x *Exchange) save(ctx context.Context, v *visit, header http.Header) (err 
 	case x.begun:
 		return nil
 	case x.answer == 0:
-		err = v.check(x.safe)
+		err = v.fitting(func() error { return v.check(x.safe) })
 	default:
 		err = x.commit(ctx, header)
 	}
@@ -140,14 +140,16 @@ func (x *Exchange) save(ctx context.Context, v *visit, header http.Header) (err 
 // saves them one by one. If one fails, those before it stay saved, and their cookies leave with
 // the answer. After an error nothing more is saved.
 func (x *Exchange) commit(ctx context.Context, header http.Header) error {
-	if x.before != nil && x.answer == 0 {
+	if x.before != nil {
 		x.before()
 	}
 	for i := 0; i < len(x.visits) && len(x.visits) > 1 && x.failed == nil; i++ {
-		x.failed = x.fault(x.visits[i], x.visits[i].check(x.safe))
+		v := x.visits[i]
+		x.failed = x.fault(v, v.fitting(func() error { return v.check(x.safe) }))
 	}
 	for i := 0; i < len(x.visits) && x.failed == nil; i++ {
-		x.failed = x.fault(x.visits[i], x.visits[i].commit(ctx, header, x.safe))
+		v := x.visits[i]
+		x.failed = x.fault(v, v.fitting(func() error { return v.commit(ctx, header, x.safe) }))
 	}
 	return x.failed
 }

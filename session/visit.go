@@ -406,6 +406,16 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	return refused
 }
 
+// fitting runs f, which checks or saves the session, and once more without Buffalo's flash if the session is too large with it.
+func (v *visit) fitting(f func() error) error {
+	err := f()
+	if _, flash := v.session.Values[values.FlashKey]; flash && errors.As(err, new(*TooLargeError)) {
+		delete(v.session.Values, values.FlashKey)
+		return f()
+	}
+	return err
+}
+
 // settle notes that the response reflects all that the application wanted.
 func (v *visit) settle() {
 	v.intent, v.signIn, v.nextGeneration, v.settled = wantKeep, nil, mark{}, true

@@ -10,6 +10,7 @@
 package buffalosession
 
 import (
+	"bytes"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -181,6 +182,7 @@ func (c *context) Render(status int, r render.Renderer) error {
 		return err
 	})
 	flashed := c.flashed
+	c.flashed = false // Buffalo stores it
 	err := c.respond(status, func() error { return c.Context.Render(status, page) })
 	if to.URL != "" {
 		c.flashed = flashed // it was not shown
@@ -202,7 +204,7 @@ func (c *context) Redirect(status int, url string, args ...any) error {
 		}
 		url, args = path, nil
 	}
-	c.boundFlash(c.fits)
+	c.flashed = false // Buffalo stores it
 	return c.respond(status, func() error { return c.Context.Redirect(status, url, args...) })
 }
 
@@ -224,19 +226,16 @@ func (c *context) path(helper string, args []any) (string, error) {
 }
 
 func (c *context) respond(status int, write func() error) error {
-	err := c.exchange.Respond(c.Request(), status, write)
-	c.flashed = false
-	return withStatus(c, err)
+	return withStatus(c, c.exchange.Respond(c.Request(), status, write))
 }
 
-// keepFlash puts the flash into the session, as Render and Redirect do.
+// keepFlash puts the flash into the session, as Render and Redirect do, and keeps it small.
 func (c *context) keepFlash() {
-	if !c.flashed {
-		return
+	if c.flashed {
+		c.flashed = false
+		c.store(c.messages())
 	}
-	c.boundFlash(func(map[string][]string) bool { return true }) // Save cannot be called while the session is saved
-	c.flashed = false
-	c.store(c.messages())
+	c.boundFlash()
 }
 
 func (c *context) store(flash map[string][]string) {
@@ -261,12 +260,17 @@ const (
 	maxMessageBytes = 1 << 10
 )
 
-// boundFlash drops messages from the flash until it is small enough and fits: of the kind that has most, the oldest.
-func (c *context) boundFlash(fits func(map[string][]string) bool) {
-	if !c.flashed {
+// boundFlash drops messages from the flash in the session until it is small enough: of the kind that has most, the oldest.
+func (c *context) boundFlash() {
+	text, _ := c.Session().Get("_flash_").([]byte)
+	if len(text) <= maxMessageBytes && bytes.Count(text, []byte(`"`)) <= 2*maxMessages { // every message has two
 		return
 	}
-	for all := c.messages(); ; {
+	var all map[string][]string
+	if json.Unmarshal(text, &all) != nil {
+		return // not Buffalo's
+	}
+	for {
 		count, size, most := 0, 0, ""
 		for kind, texts := range all {
 			count += len(texts)
@@ -278,21 +282,12 @@ func (c *context) boundFlash(fits func(map[string][]string) bool) {
 				most = kind
 			}
 		}
-		if count == 0 || (count == 1 || count <= maxMessages && size <= maxMessageBytes) && fits(all) {
+		if count <= 1 || count <= maxMessages && size <= maxMessageBytes {
+			c.store(all)
 			return
 		}
-		if c.Context.Flash().Set(most, all[most][1:]); len(all[most]) == 0 {
-			c.Context.Flash().Delete(most)
+		if all[most] = all[most][1:]; len(all[most]) == 0 {
+			delete(all, most)
 		}
 	}
-}
-
-// fits reports whether the session can be saved with that flash. Within Install's handler, Save only checks that.
-func (c *context) fits(flash map[string][]string) bool {
-	if _, ours := c.Session().Session.Store().(*session.Store); !ours || !c.exchange.Handled() { // as in a test
-		return true
-	}
-	c.store(flash)
-	tooLarge := new(session.TooLargeError)
-	return !errors.As(c.Session().Save(), &tooLarge)
 }

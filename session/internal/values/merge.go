@@ -47,7 +47,16 @@ func (r *Reader) equals(v any) bool {
 func (r *Reader) next() (key, value string) {
 	key = r.string()
 	rest := r.Rest
-	r.value(0)
+	switch r.byte() {
+	case tagString:
+		r.string()
+	case tagBytes:
+		n, _ := r.length()
+		r.Take(uint64(n))
+	default:
+		r.Rest = rest
+		r.value(0)
+	}
 	return key, rest[:len(rest)-len(r.Rest)]
 }
 
