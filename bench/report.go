@@ -42,33 +42,7 @@ func comparisons(peers []*peer) (sentences []string) {
 }
 
 func conditions(s settings) string {
-	return fmt.Sprintf(`
-How it was measured:
-
-- %[1]sgo run . -rounds %[2]d -duration %[3]s -connections %[4]d%[1]s in %[1]sbench/%[1]s. The figures are the medians of the rounds.
-- In each round each server is started anew, checked, warmed for a second and driven on the same machine with
-  %[1]swrk --threads 2 --connections %[4]d --duration %[3]s%[1]s, first with GET, then with POST. The others are not running.
-- "To scs" is the ratio to net/http + scs with the same store. "To scs, plain page" is that of GET to net/http + scs,
-  plain page.
-- The page has the same markup everywhere. net/http and fiber send it with the headers of Heroes: a new X-Request-Id, a
-  Content-Security-Policy and eight more. Stock Buffalo and Flask send their own, as they come. scs adds another
-  Cache-Control where it sets a cookie.
-- "Plain page" is the same lesson with the least HTML that shows it: about 230 bytes for GET /success, without a layout and
-  without those headers. Heroes has no such page, and is compared with it all the same.
-- GET has the cookie of a visitor with a hero. POST is a first visit's, without a cookie; stock Buffalo's brings the
-  token, and the cookie, that its form asks for.
-- The servers log warnings alone, and Flask, scs and fiber nothing of a request. "Every request logged" is Heroes
-  with %[1]sLOG_LEVEL=info%[1]s, into a file.
-- Each server runs as it comes. Heroes sets %[1]sGOGC%[1]s to 300 by itself, where Go's own is 100; the rows that say so
-  show its peers in Go with the same.
-- Heroes limits the age and the idle time of a session, and seals it in each store. scs limits the age alone and seals
-  nothing. fiber limits the idle time alone and seals nothing. Flask and stock Buffalo sign. fiber and stock Buffalo give
-  every visitor a session, and save it and send its cookie with every answer.
-- Flask runs as %[1]sgunicorn --workers 2%[1]s with its standard workers, which end the connection after each answer.
-- The first page's time is the median of 5 starts, from the start of the program to the first answer to GET /.
-- Memory is the most that was resident in the last round: under GET, and in the whole round. scs in memory and fiber
-  keep the sessions that POST makes. gunicorn's is the sum of its three processes, and what they share counts three times.
-`, "`", s.rounds, s.duration, s.connections)
+	return fmt.Sprintf("\n`go run . -rounds %d -duration %s -connections %d` in `bench/`. docs/performance.md says how it was measured.\n", s.rounds, s.duration, s.connections)
 }
 
 func gets(p *peer) []float64  { return p.get }

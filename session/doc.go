@@ -37,7 +37,7 @@
 //     types passed to Register, and slices and string-keyed maps of these, of each other and of
 //     any. Another type is a *TypeError of Save, and nothing is written.
 //  10. A cookie of more than MaxCookie bytes is a *TooLargeError of Save, and the browser keeps
-//     the session it had.
+//     the session it had. If the session fits without Buffalo's flash, the flash is dropped instead.
 //  11. A session keeps one ID for its whole life, and the ID is known before the first save. In a
 //     backend it also has one token, which Renew replaces. Once the backend has acknowledged
 //     Renew, no other token opens the session, in any process. Once it has acknowledged Destroy
@@ -194,55 +194,6 @@
 //
 // # Format
 //
-// What is sealed becomes
-//
-//	1 byte    the version of the format, 1
-//	24 bytes  the nonce, random
-//	n bytes   the ciphertext
-//	16 bytes  its authentication tag
-//
-// The cipher is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), under a key of 32 bytes that
-// HKDF-SHA-256 (RFC 5869) derives from a secret, without salt and with the info "session v1
-// XChaCha20-Poly1305". The additional data are the kind, the version, the cookie's name, a NUL and, for all but
-// kind 1, the ID. The kinds are 1: a cookie, 2: a record, 3: an end mark, 4: the sessions that MaxPerOwner counts, and
-// for devices 5: an offer to register a key, 6: a challenge, 7: a proof, 8: that a key was registered. An
-// end mark seals a uvarint: how many milliseconds beyond Options.Grace it is stored. With Options.Adopt,
-// there is also one for an owner whose sessions were revoked, under the owner's hash for a NUL and the name.
-// Kind 4 seals IDs, the oldest sign-in first. Kinds 5 to 8 seal the Unix time in milliseconds as a uvarint. Kind 6
-// adds a uvarint: on a server, how often a proof was made. Kinds 7 and 8 add the public key. Kinds 1 and 2 seal
-//
-//	16 bytes  the ID
-//	uvarint   when the session began, Unix time in milliseconds
-//	uvarint   how many milliseconds later it was last used
-//	uvarint   milliseconds left of the lifetime, then
-//	uvarint   of the idle timeout; 0: never
-//	fields    a tag, a length and bytes each: 1 the SHA-256 of the verifier, 2 milliseconds left
-//	          of the grace window, 3 when the lifetime ends by the backend's clock, Unix time in
-//	          milliseconds, 4 the owner, 5 milliseconds since the sign-in, 6 the note, 7 nothing: the
-//	          cookie lasts until the browser closes, 8 the renewal mark and 9 the owner's generation,
-//	          with Options.Revoked, 10 the milliseconds of KeepFor, 11 when the owner signed in by the
-//	          backend's clock, Unix time in milliseconds, 12 the milliseconds until the cookie that the
-//	          session was adopted from expires, 13 the public key of the device: a compressed point of
-//	          P-256 (SEC 1, section 2.3.3), 14 in a cookie, the milliseconds until it needs a proof, 15 those
-//	          until registration can be offered again, 16 on a server, how often a proof was made, 17 on a
-//	          server, when it needs a proof by the backend's clock, Unix time in milliseconds; tag 0 ends them
-//	values    in the encoding of package internal/values
-//
-// A record of Options.Revoked is not sealed: 8 bytes of a number, 16 bytes of a renewal mark, under the
-// session's ID, or of a generation, under an owner's hash, and 8 bytes with the milliseconds that it was
-// stored for. Of an owner's records the one with the greatest number counts. Numbers are big-endian.
-//
-// A cookie's value is that in base64url (RFC 4648, section 5) without padding, or a token: a
-// selector of 16 bytes and a verifier of 32, both random. The session's ID is the start of the
-// selector's SHA-256. An owner's hash is the start of the HMAC-SHA-256 of the cookie's name, a NUL and the
-// owner, under a key of 32 bytes derived in the same way with the info "session v1 owner".
-//
-// A proof, in base64url, is in the cookie whose name is "__Host-", the name of the session's cookie without such a
-// prefix, "_proof_", the first 8 digits of the ID, "_" and the first 8 hexadecimal digits of the key's SHA-256. A
-// browser knows the binding as the ID, the key and kind 8, separated by dots, the last two in base64url.
-//
-// The token of an adopted session is derived from the text "session v1 adopt", a NUL, the session's name, a
-// NUL, the other cookie's name, a NUL and its value. The selector is the start of its SHA-256, and the
-// verifier its HMAC-SHA-256 under a key derived with the info "session v1 adopt". The format may change
-// until the first release.
+// The file docs/session.md of the repository describes the format byte for byte. It may change until the first
+// release.
 package session

@@ -1,0 +1,5 @@
+//go:build sqlite
+
+package docs
+
+func init() { withSQLite = true }
