@@ -167,6 +167,11 @@ func Test_Hosts(t *testing.T) {
 		{[]string{".heroes.example"}, false, "a.heroes.example", true},
 		{[]string{".heroes.example"}, false, "heroes.example", true},
 		{[]string{".heroes.example"}, false, "evilheroes.example", false},
+		{[]string{".heroes.example"}, false, "evil.example:80:x.heroes.example", false},
+		{[]string{".heroes.example"}, false, "[evil.example].heroes.example", false},
+		{[]string{".heroes.example"}, false, "evil.example%2f.heroes.example", false},
+		{[]string{"heroes.example"}, false, "heroes.example:evil.example", false},
+		{[]string{"heroes.example"}, false, "]heroes.example[", false},
 		{[]string{"192.0.2.1"}, false, "192.0.2.1:3000", true},
 		{[]string{"heroes.example"}, false, "localhost", false},
 		{nil, true, "localhost:3000", true},
@@ -514,15 +519,51 @@ func Test_Guard_cuts_an_answer_in_the_middle(t *testing.T) {
 	}
 }
 
-func Test_Guard_answers_a_client_that_has_closed_its_side(t *testing.T) {
+// Otherwise clients that leave at once, again and again, would fill the memory with requests that wait.
+func Test_Guard_forgets_a_request_that_waits_when_its_client_leaves(t *testing.T) {
 	trusted, err := ParseProxies([]string{"127.0.0.1"})
 	require.NoError(t, err)
 	addr, _, _ := serve(t, Guard{PerClient: 1, Proxies: trusted}, 10)
-	for range 2 { // the second one has to wait
-		conn := connect(t, addr, "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n")
-		require.NoError(t, conn.(*net.TCPConn).CloseWrite())
-		require.True(t, answered(conn))
+	request := "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n"
+	require.True(t, answered(connect(t, addr, request)))
+	start := time.Now()
+	conn := connect(t, addr, request) // has to wait
+	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+	text, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.Empty(t, text, "an empty page would be a lie")
+	require.Less(t, time.Since(start), 500*time.Millisecond)
+}
+
+func Test_Guard_no_turn_waits_for_a_body_that_is_announced_as_too_large(t *testing.T) {
+	s := &http.Server{Handler: Guard{Turns: 1}.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		if large := new(http.MaxBytesError); errors.As(err, &large) {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+		}
+	}), failing)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { s.Close() })
+	connect(t, l.Addr().String(), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n{")
+	time.Sleep(50 * time.Millisecond)
+	start := time.Now()
+	require.True(t, answered(connect(t, l.Addr().String(), get)))
+	require.Less(t, time.Since(start), time.Second)
+}
+
+func Test_Guard_limits_also_what_it_refuses(t *testing.T) {
+	trusted, err := ParseProxies([]string{"127.0.0.1"})
+	require.NoError(t, err)
+	addr, _, _ := serve(t, Guard{PerClient: 10, Proxies: trusted}, 10)
+	start := time.Now()
+	for range 20 {
+		text, err := io.ReadAll(connect(t, addr, "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.1\r\n"+strings.Repeat("a:\r\n", 101)+"\r\n"))
+		require.NoError(t, err)
+		require.Contains(t, string(text), "HTTP/1.1 431")
 	}
+	require.Greater(t, time.Since(start), 900*time.Millisecond)
 }
 
 func Test_Connections_of_the_address_that_has_most_make_room(t *testing.T) {

@@ -19,9 +19,9 @@ import (
 )
 
 // LimitConnections has a server keep at most max connections, together with a Guard. One more closes a connection that
-// waits for its next request, for the rest of one, or until its client takes the answer: of the address that has most
-// connections, the one that has waited longest. So idle and slow clients keep nobody out. If every other connection is
-// being answered, the new one is closed.
+// waits: for its next request, for the rest of one, for its turn, or until its client takes the answer. It is that of the address
+// that has most connections, and of these the one that has waited longest. So idle and slow clients keep nobody out. If every other
+// connection is being answered, the new one is closed.
 func LimitConnections(s *http.Server, max int) {
 	cs := &connections{max: max, all: map[net.Conn]*connection{}, of: map[string]int{}}
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
@@ -45,7 +45,10 @@ type Guard struct {
 // longestWait is how long a request waits before it is refused.
 const longestWait = 5 * time.Second
 
-var errBusy = errors.New("too many requests are waiting")
+var (
+	errTooFast = errors.New("the client sends too many requests")
+	errBusy    = errors.New("too many requests are waiting")
+)
 
 // maxHeaders is how many header fields a request can have. Each takes far more memory than it has bytes.
 const maxHeaders = 100
@@ -56,7 +59,7 @@ var errHeaders = fmt.Errorf("the request has more than %d header fields", maxHea
 // sends the answer only after the turn has ended, so that slow clients do not hold one. Refused requests are answered by fail.
 func (g Guard) Handler(next http.Handler, fail func(http.ResponseWriter, *http.Request, int, error)) http.Handler {
 	clients := newClients(g.PerClient, time.Second, g.Proxies)
-	turns := turns{free: cmp.Or(g.Turns, math.MaxInt)}
+	turns := &turns{free: cmp.Or(g.Turns, math.MaxInt)}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, _ := r.Context().Value(connectionKey{}).(*connection)
 		answer := buffers.Get().(*buffered)
@@ -67,29 +70,53 @@ func (g Guard) Handler(next http.Handler, fail func(http.ResponseWriter, *http.R
 			w.Header().Set("Connection", "close")
 			fail(answer, r, status, err)
 		}
-		if countHeaders(r) > maxHeaders {
-			r.Header = http.Header{} // its memory is needed
-			refuse(http.StatusRequestHeaderFieldsTooLarge, errHeaders)
-			answer.send(w, conn)
-			return
-		}
-		receive(w, r)
-		wait := clients.reserve(r)
-		time.Sleep(min(wait, longestWait)) // even if the client leaves, or it could get around the limit by leaving
-		if wait > longestWait {
-			refuse(http.StatusTooManyRequests, errBusy)
-		} else if !turns.take() {
-			refuse(http.StatusServiceUnavailable, errBusy)
-		} else {
+		tooMany := countHeaders(r) > maxHeaders
+		switch err := admit(w, r, clients, turns); err {
+		case nil:
 			conn.stopsWaiting()
-			defer answer.cut(w)
+			defer answer.cut(w, r)
 			func() {
 				defer turns.release()
-				next.ServeHTTP(answer, r)
+				if tooMany {
+					_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // of the body
+					refuse(http.StatusRequestHeaderFieldsTooLarge, errHeaders)
+				} else {
+					next.ServeHTTP(answer, r)
+				}
 			}()
+		case errTooFast:
+			refuse(http.StatusTooManyRequests, err)
+		case errBusy:
+			refuse(http.StatusServiceUnavailable, err)
+		default: // the client has left
+			panic(http.ErrAbortHandler)
 		}
 		answer.send(w, conn)
 	})
+}
+
+// admit receives the request and waits until its client may be answered and there is a turn. The error is errTooFast, errBusy,
+// or that of the request's context.
+func admit(w http.ResponseWriter, r *http.Request, clients *clients, turns *turns) error {
+	began, wait := time.Now(), clients.reserve(r)
+	if countHeaders(r) > maxHeaders {
+		clear(r.Header) // its memory is needed
+	} else {
+		receive(w, r)
+	}
+	if rest := min(wait, longestWait) - time.Since(began); rest > 0 {
+		timer := time.NewTimer(rest)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+			return r.Context().Err()
+		}
+	}
+	if wait > longestWait {
+		return errTooFast
+	}
+	return turns.take(r.Context())
 }
 
 func countHeaders(r *http.Request) (n int) {
@@ -132,13 +159,13 @@ func (b *buffered) Write(p []byte) (int, error) {
 }
 
 // cut sends what there is of a response whose handler has panicked, without its end, so that the client neither takes it for
-// complete nor sends the request again.
-func (b *buffered) cut(w http.ResponseWriter) {
+// complete nor sends the request again. A response without a body cannot be cut, so nothing of it is sent.
+func (b *buffered) cut(w http.ResponseWriter, r *http.Request) {
 	p := recover()
 	if p == nil {
 		return
 	}
-	if b.status != 0 {
+	if b.status != 0 && b.status != http.StatusNoContent && b.status != http.StatusNotModified && r.Method != http.MethodHead {
 		b.header.Set("Content-Length", strconv.Itoa(b.body.Len()+1))
 		w.WriteHeader(b.status)
 		_, _ = w.Write(b.body.Bytes())
@@ -160,9 +187,13 @@ func (b *buffered) send(w http.ResponseWriter, conn *connection) {
 	_, _ = w.Write(b.body.Bytes()) // the client may have left
 }
 
-// receive reads the body of the request, unless it says that it is too large.
+// receive reads the body of the request. If the body says that it is too large, nothing of it is read, and reading it is an error.
 func receive(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength == 0 || r.ContentLength > MaxBody {
+	if r.ContentLength == 0 {
+		return
+	}
+	if r.ContentLength > MaxBody {
+		r.Body = received{bytes.NewReader(nil), &http.MaxBytesError{Limit: MaxBody}}
 		return
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
@@ -296,13 +327,13 @@ type turns struct {
 	waiting []chan struct{} // the newest last
 }
 
-// take waits for a turn, and reports whether there was one in time.
-func (t *turns) take() bool {
+// take waits for a turn. The error is errBusy if there was none in time, or that of ctx.
+func (t *turns) take(ctx context.Context) error {
 	t.mu.Lock()
 	if t.free > 0 {
 		t.free--
 		t.mu.Unlock()
-		return true
+		return nil
 	}
 	mine := make(chan struct{})
 	t.waiting = append(t.waiting, mine)
@@ -310,19 +341,22 @@ func (t *turns) take() bool {
 
 	timer := time.NewTimer(longestWait)
 	defer timer.Stop()
+	err := errBusy
 	select {
 	case <-mine:
-		return true
+		return nil
 	case <-timer.C:
+	case <-ctx.Done():
+		err = ctx.Err()
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at := slices.Index(t.waiting, mine)
 	if at < 0 { // it was given the turn just now
-		return true
+		return nil
 	}
 	t.waiting = slices.Delete(t.waiting, at, at+1)
-	return false
+	return err
 }
 
 func (t *turns) release() {

@@ -2,9 +2,9 @@ package edge
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -40,15 +40,15 @@ func (h Hosts) check(r *http.Request) error {
 	return errHost
 }
 
-// hostname returns the request's host without a port.
+// host matches the name of a host or its address, and its port (RFC 3986, section 3.2).
+var host = regexp.MustCompile(`^(?i)([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]*)?$`)
+
+// hostname returns the request's host without a port, or "" if it is malformed.
 func hostname(r *http.Request) string {
-	if name, _, err := net.SplitHostPort(r.Host); err == nil {
-		if strings.Contains(name, ":") {
-			return "[" + name + "]"
-		}
-		return name
+	if found := host.FindStringSubmatch(r.Host); found != nil {
+		return found[1]
 	}
-	return r.Host
+	return ""
 }
 
 func isLoopback(host string) bool {

@@ -126,7 +126,7 @@ func (x *Exchange) save(ctx context.Context, v *visit, header http.Header) (err 
 	case x.begun:
 		return nil
 	case x.answer == 0:
-		err = v.fitting(func() error { return v.check(x.safe) })
+		err = v.fitting(func() error { return v.check(x.safe) }, false)
 	default:
 		err = x.commit(ctx, header)
 	}
@@ -145,11 +145,11 @@ func (x *Exchange) commit(ctx context.Context, header http.Header) error {
 	}
 	for i := 0; i < len(x.visits) && len(x.visits) > 1 && x.failed == nil; i++ {
 		v := x.visits[i]
-		x.failed = x.fault(v, v.fitting(func() error { return v.check(x.safe) }))
+		x.failed = x.fault(v, v.fitting(func() error { return v.check(x.safe) }, false))
 	}
 	for i := 0; i < len(x.visits) && x.failed == nil; i++ {
 		v := x.visits[i]
-		x.failed = x.fault(v, v.fitting(func() error { return v.commit(ctx, header, x.safe) }))
+		x.failed = x.fault(v, v.fitting(func() error { return v.commit(ctx, header, x.safe) }, true))
 	}
 	return x.failed
 }
@@ -170,7 +170,7 @@ func (x *Exchange) fault(v *visit, err error) error {
 
 // pending returns a session with a change that the response does not reflect, or nil.
 func (x *Exchange) pending() *visit {
-	if x.before != nil {
+	if x.before != nil && !x.begun {
 		x.before()
 	}
 	for _, v := range x.visits {

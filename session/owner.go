@@ -96,6 +96,11 @@ func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string,
 		v.fresh() // for both
 		trial = *v
 		trial.recordSignIn(in)
+		if _, err := trial.allowNew(plan{save: write, end: trial.intent == wantEnd}, ""); err != nil {
+			v.emit(r.Context(), Event{Kind: Limited, Err: err})
+			return err
+		}
+		v.asked, v.wait = trial.asked, trial.wait
 		return v.err
 	})
 	if err == nil {

@@ -314,7 +314,11 @@ func (k onServer) try(ctx context.Context, v *visit, latest held, as identity, e
 	if as.verifier != latest.verifier {
 		h.verifier, h.grace = as.verifier, k.options.Grace
 	}
-	if h.values = values.Merge(latest.values, v.held.values, encoded); len(h.values) > k.options.MaxValues {
+	h.values = values.Merge(latest.values, v.held.values, encoded)
+	if len(h.values) > k.options.MaxValues { // another request may have added a flash
+		h.values = values.WithoutFlash(h.values)
+	}
+	if len(h.values) > k.options.MaxValues {
 		return held{}, false, &TooLargeError{Limit: k.options.MaxValues}
 	}
 	if h.values != encoded { // merged

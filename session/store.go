@@ -65,7 +65,8 @@ type Options struct {
 	MaxValues int
 
 	// AllowNew is asked before a new session is stored on a server. It returns how long the client has to
-	// wait until it may begin one, or 0 if it may do so now. Otherwise saving fails with ErrTooManyNew. After Destroy,
+	// wait until it may begin one, or 0 if it may do so now. Otherwise SignIn or saving fails with ErrTooManyNew. A session that is
+	// adopted is not a new one. After Destroy,
 	// the session ends all the same if nothing but a flash is to be in the next one: then the flash is dropped. Default: all may.
 	AllowNew func(r *http.Request) (wait time.Duration)
 
@@ -173,7 +174,7 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 }
 
 // SetSecrets replaces the secrets, without a restart and while requests are in progress. They keep the
-// secrets that they began with. The errors are those of New. After an error, nothing has changed. As with a restart, several
+// secrets that they began with, so remove a secret only after the requests that began with it are over. The errors are those of New. After an error, nothing has changed. As with a restart, several
 // processes must first know a new secret as their second one, and only then as their first.
 func (s *Store) SetSecrets(secrets [][]byte) error {
 	keys, err := newKeyring(secrets)

@@ -406,12 +406,17 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	return refused
 }
 
-// fitting runs f, which checks or saves the session, and once more without Buffalo's flash if the session is too large with it.
-func (v *visit) fitting(f func() error) error {
+// fitting runs f, which checks the session or saves it, and once more without Buffalo's flash if the session is too large
+// with it. The flash is gone only after it was saved without.
+func (v *visit) fitting(f func() error, saves bool) error {
 	err := f()
-	if _, flash := v.session.Values[values.FlashKey]; flash && errors.As(err, new(*TooLargeError)) {
-		delete(v.session.Values, values.FlashKey)
-		return f()
+	flash, ok := v.session.Values[values.FlashKey].([]byte)
+	if !ok || !errors.As(err, new(*TooLargeError)) {
+		return err
+	}
+	delete(v.session.Values, values.FlashKey)
+	if err = f(); err != nil || !saves {
+		v.session.Values[values.FlashKey] = flash
 	}
 	return err
 }

@@ -331,3 +331,65 @@ func Test_20_the_limit_holds_while_secrets_are_replaced(t *testing.T) {
 		require.Len(t, v.listed("clark"), 1)
 	}
 }
+
+func Test_10_a_flash_makes_way_for_values_however_it_came_into_the_session(t *testing.T) {
+	flash := []byte(`{"info":["` + strings.Repeat("f", 500) + `"]}`)
+	for _, own := range []bool{false, true} {
+		v := open(t, &Memory{}, session.Options{MaxValues: 2000})
+		v.set("a", "b")
+		other := v.at(v)
+		res := v.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			other.ask("POST", setting("_flash_", flash)) // is merged
+			if own {
+				s.Values["_flash_"] = flash[1:]
+			}
+			s.Values["v"] = strings.Repeat("v", 1900)
+		})
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		require.Len(t, v.values()["v"], 1900)
+		require.Equal(t, "b", v.values()["a"])
+	}
+	for _, b := range []session.Backend{nil, &Memory{}} {
+		v := open(t, b, session.Options{MaxValues: 4000, OnEvent: quiet})
+		v.ask("POST", setting("_flash_", flash))
+		v.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+			s.Values["v"] = strings.Repeat("v", 5000)
+			require.Error(t, v.store.Save(r, w, s))
+			s.Values["v"] = strings.Repeat("v", 2750)
+			require.NoError(t, v.store.Save(r, w, s)) // too large with the flash in a cookie
+			delete(s.Values, "v")
+		})
+		require.Equal(t, flash, v.values()["_flash_"], "only the session that is saved counts")
+		require.Equal(t, http.StatusInternalServerError, v.ask("POST", setting("_flash_", strings.Repeat("f", 5000))).StatusCode, "it is not Buffalo's")
+	}
+}
+
+// A sign-in that is refused must not make room for itself, and leaves nothing in the index.
+func Test_24_a_sign_in_that_AllowNew_refuses_changes_nothing(t *testing.T) {
+	memory, deny, limited := &Memory{}, false, 0
+	v := open(t, memory, session.Options{MaxPerOwner: 1, AllowNew: func(*http.Request) time.Duration {
+		if deny {
+			return time.Minute
+		}
+		return 0
+	}, OnEvent: func(_ context.Context, e session.Event) {
+		if e.Kind == session.Limited {
+			limited++
+		}
+	}})
+	v.signIn("clark")
+	before := records(t, memory)
+	deny = true
+	stranger := &visitor{t: t, store: v.store}
+	res := stranger.ask("POST", func(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+		err := v.store.SignIn(r, s, "clark")
+		require.ErrorIs(t, err, session.ErrTooManyNew)
+		w.WriteHeader(session.Status(w.Header(), err))
+	})
+	require.Equal(t, http.StatusTooManyRequests, res.StatusCode)
+	require.Equal(t, 1, limited)
+	require.Equal(t, "clark", v.owner())
+	require.Equal(t, before, records(t, memory))
+	require.Len(t, v.listed("clark"), 1)
+	require.Equal(t, http.StatusOK, v.signIn("clark").StatusCode, "the session is there")
+}

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"strings"
@@ -133,10 +134,10 @@ func (c *context) commit(err error) error {
 	if err == nil || answer.Status >= http.StatusInternalServerError || c.exchange.Err() != nil {
 		return err
 	}
-	failed := c.respond(answer.Status, func() error {
-		c.keepFlash()
-		return c.Session().Save()
-	})
+	flashed := c.flashed
+	c.flashed = false // the page of the error may show it
+	failed := c.respond(answer.Status, c.Session().Save)
+	c.flashed = flashed
 	if failed == nil || errors.Is(failed, session.ErrTooLate) {
 		return err
 	}
@@ -184,8 +185,10 @@ func (c *context) Render(status int, r render.Renderer) error {
 	flashed := c.flashed
 	c.flashed = false // Buffalo stores it
 	err := c.respond(status, func() error { return c.Context.Render(status, page) })
-	if to.URL != "" {
+	if err != nil || to.URL != "" {
 		c.flashed = flashed // it was not shown
+	}
+	if to.URL != "" {
 		return c.Redirect(to.Status, to.URL)
 	}
 	return err
@@ -233,15 +236,10 @@ func (c *context) respond(status int, write func() error) error {
 func (c *context) keepFlash() {
 	if c.flashed {
 		c.flashed = false
-		c.store(c.messages())
-	}
-	c.boundFlash()
-}
-
-func (c *context) store(flash map[string][]string) {
-	if text, err := json.Marshal(flash); err == nil {
+		text, _ := json.Marshal(c.messages())
 		c.Session().Set("_flash_", text)
 	}
+	c.boundFlash()
 }
 
 // messages returns the flash. Buffalo shows it only to renderers, so a renderer reads it and then refuses to render.
@@ -271,23 +269,19 @@ func (c *context) boundFlash() {
 		return // not Buffalo's
 	}
 	for {
-		count, size, most := 0, 0, ""
+		count, most := 0, ""
 		for kind, texts := range all {
 			count += len(texts)
-			for _, text := range texts {
-				encoded, _ := json.Marshal(text)
-				size += len(encoded)
-			}
 			if n := len(texts) - len(all[most]); n > 0 || n == 0 && kind < most {
 				most = kind
 			}
 		}
-		if count <= 1 || count <= maxMessages && size <= maxMessageBytes {
-			c.store(all)
+		text, _ := json.Marshal(all)
+		if count <= 1 || count <= maxMessages && len(text) <= maxMessageBytes {
+			c.Session().Set("_flash_", text)
 			return
 		}
-		if all[most] = all[most][1:]; len(all[most]) == 0 {
-			delete(all, most)
-		}
+		all[most] = all[most][1:]
+		maps.DeleteFunc(all, func(_ string, texts []string) bool { return len(texts) == 0 })
 	}
 }

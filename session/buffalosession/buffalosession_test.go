@@ -629,3 +629,46 @@ func Test_a_page_indexes_the_session(t *testing.T) {
 	p.app.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	p.Equal("&lt;Superman&gt;, &lt;Superman&gt;|", w.Body.String())
 }
+
+func Test_24_a_flash_for_the_page_of_an_error_begins_no_session(t *testing.T) {
+	p := open(t, &backendtest.Memory{})
+	p.app.ErrorHandlers[http.StatusNotFound] = func(status int, err error, c buffalo.Context) error { return c.Render(status, page) }
+	p.app.GET("/", func(c buffalo.Context) error {
+		c.Flash().Add("info", "hello")
+		return c.Error(http.StatusNotFound, errors.New("not found"))
+	})
+	res := p.ask("GET", "/")
+	p.Equal(http.StatusNotFound, res.StatusCode)
+	p.Empty(res.Cookies())
+	p.NoError(p.memory.Each(t.Context(), func(session.ID, []byte) error { return errors.New("a record") }))
+}
+
+func Test_16_a_flash_is_kept_if_its_page_fails(t *testing.T) {
+	p := open(t, nil)
+	p.app.GET("/", func(c buffalo.Context) error {
+		c.Flash().Add("info", "hello")
+		p.Error(c.Render(http.StatusOK, render.Func("text/plain", func(io.Writer, render.Data) error { return errors.New("a fault") })))
+		_, err := c.Response().Write([]byte("another page"))
+		return err
+	})
+	p.ask("GET", "/")
+	p.Equal([]byte(`{"info":["hello"]}`), p.stored()["_flash_"])
+}
+
+func Test_16_reading_the_flash_after_the_answer_is_no_change(t *testing.T) {
+	p := open(t, nil)
+	p.app.Use(func(next buffalo.Handler) buffalo.Handler {
+		return func(c buffalo.Context) error {
+			err := next(c)
+			_ = c.Flash()
+			return err
+		}
+	})
+	p.app.POST("/", func(c buffalo.Context) error {
+		c.Session().Set("v", strings.Repeat("v", 2700))
+		c.Flash().Add("info", strings.Repeat("f", 900)) // is dropped
+		return c.Redirect(http.StatusSeeOther, "/")
+	})
+	p.Equal(http.StatusSeeOther, p.ask("POST", "/").StatusCode)
+	p.Nil(p.stored()["_flash_"])
+}

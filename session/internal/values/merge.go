@@ -103,9 +103,20 @@ func Merge(latest, base, mine string) string {
 			delete(merged, key)
 		}
 	}
+	return join(merged)
+}
+
+// WithoutFlash returns the encoding of the same values without Buffalo's flash.
+func WithoutFlash(s string) string {
+	all := split(s)
+	delete(all, FlashKey)
+	return join(all)
+}
+
+func join(all map[string]string) string {
 	var b []byte
-	for _, key := range slices.Sorted(maps.Keys(merged)) {
-		b = append(appendString(b, key), merged[key]...)
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		b = append(appendString(b, key), all[key]...)
 	}
 	return string(b)
 }
