@@ -182,7 +182,7 @@ func (as *ActionSuite) Test_Errors_are_JSON_for_a_client_that_asks_for_it() {
 	is(as.JSON("/").Post(nil), 415, "only forms")
 	is(as.JSON("/heroes").Get(), 405, "kind of request")
 	memory.SetDown(true)
-	is(as.JSON("/").Get(), 503, "cannot be reached")
+	is(as.JSON("/").Get(), 503, "cannot reach")
 	as.header = map[string]string{"Accept": "text/html,application/json"}
 	as.Contains(as.HTML("/nowhere").Get().Body.String(), "<h1>")
 }

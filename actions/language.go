@@ -56,7 +56,7 @@ func LanguageUpdate(c buffalo.Context) error {
 	}
 	chosen := c.Request().PostForm.Get("language")
 	if !slices.ContainsFunc(site.languages(), func(l *locales.Language) bool { return l.Code == chosen }) {
-		return c.Error(http.StatusUnprocessableEntity, errors.New("there are no words in this language"))
+		return c.Error(http.StatusUnprocessableEntity, errors.New("this language is not available"))
 	}
 	c.Session().Set("lang", chosen)
 	return c.Redirect(http.StatusSeeOther, previousPage(c))

@@ -147,7 +147,7 @@ func Addr() (string, error) {
 		return host, nil
 	}
 	if _, err := netip.ParseAddr(host); err != nil && strings.ContainsAny(host, " /:[]") {
-		return "", fmt.Errorf("ADDR: %q is not the address of a host: set it to one such as 127.0.0.1, ::1 or localhost, without http:// and port; the port is PORT", host)
+		return "", fmt.Errorf("ADDR: %q is not the address of a host: set it to one such as 127.0.0.1, ::1 or localhost, without http:// and without a port, which belongs in PORT", host)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return "", fmt.Errorf("PORT: %q is not a port: set it to a number from 0 (any free port) to 65535", port)
@@ -184,7 +184,7 @@ func (c *Config) readHosts() (err error) {
 		c.Hosts = append(c.Hosts, host)
 	}
 	if c.Proxies, err = edge.ParseProxies(list("TRUSTED_PROXIES", "")); err != nil {
-		return fmt.Errorf("TRUSTED_PROXIES: %w: set it to those of your proxies, such as 127.0.0.1,10.0.0.0/8, or unset it", err)
+		return fmt.Errorf("TRUSTED_PROXIES: %w: set it to the addresses of your proxies, such as 127.0.0.1,10.0.0.0/8, or unset it", err)
 	}
 	if c.ForceHTTPS, err = boolean("FORCE_HTTPS"); err == nil && c.ForceHTTPS && (c.Proxies.None() || len(c.Hosts) == 0) {
 		err = errors.New("FORCE_HTTPS: only a trusted proxy knows whether a request was sent over http, and requests are redirected only to your own hosts: set TRUSTED_PROXIES and ALLOWED_HOSTS, too")
@@ -279,7 +279,7 @@ func (c *Config) readKeys() error {
 	}
 	onServer := slices.ContainsFunc(c.OldStores, func(store string) bool { return store != "cookie" })
 	if onServer && len(c.FlaskKeys)+len(c.BuffaloKeys) > 0 {
-		return errors.New("SESSION_STORE: only the old store knows which sessions of FLASK_SECRET_KEY and BUFFALO_SESSION_SECRET have ended: unset these before you set it to a list with a store on a server")
+		return errors.New("SESSION_STORE: only the old store knows which sessions of Flask and Buffalo have ended: unset FLASK_SECRET_KEY and BUFFALO_SESSION_SECRET before you set it to a list with an old store on a server")
 	}
 	if (&http.Cookie{Name: c.FlaskCookie}).Valid() != nil {
 		return fmt.Errorf("FLASK_SESSION_COOKIE: %q is not the name of a cookie: set it to the Flask application's SESSION_COOKIE_NAME, or unset it", c.FlaskCookie)

@@ -36,7 +36,7 @@ type graph map[string][]string
 // imports returns the graph of the packages, except those for tests. A package's internal folders belong to it.
 func imports(t *testing.T) graph {
 	list := exec.Command("go", "list", "-json=ImportPath,Module,Imports", "work")
-	list.Dir = ".."
+	list.Dir, list.Env = "..", append(os.Environ(), "GOWORK=")
 	out, err := list.Output()
 	require.NoError(t, err)
 	type listed struct {

@@ -110,7 +110,7 @@ test("the cookie is out of reach of scripts and of other sites", async (t) => {
 
 test("what the Content-Security-Policy blocks is reported to the log", async (t) => {
   const { page } = await visit(t);
-  const blocked = "a browser has blocked what the Content-Security-Policy forbids";
+  const blocked = "a browser blocked what the Content-Security-Policy forbids";
   assert.ok(!server.output().includes(blocked));
   await page.evaluate(() => {
     const script = document.createElement("script");
@@ -323,7 +323,7 @@ test("a flash waits while an error page is shown", async (t) => {
   await page.request.post("/heroes", { form: hero, maxRedirects: 0 }); // shares the page's cookies
   assert.equal((await page.goto("/nowhere")).status(), 404);
   assert.deepEqual(await flash(page), []);
-  await page.getByRole("link", { name: "Back to the start" }).click();
+  await page.getByRole("link", { name: "Back to the start page" }).click();
   await page.waitForURL("/");
   assert.deepEqual(await flash(page), [registered(hero.name)]);
 });

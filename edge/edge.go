@@ -27,7 +27,7 @@ var goodRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
 func identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Request-Id")
-		if id == "" || !goodRequestID.MatchString(id) {
+		if !goodRequestID.MatchString(id) {
 			id = rand.Text()
 		}
 		w.Header()["X-Request-Id"] = []string{id}

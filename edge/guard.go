@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// LimitConnections has a server keep at most max connections, together with a Guard. One more closes a connection that
-// waits: for its next request, for the rest of one, for its turn, or until its client takes the answer. It is that of the address
-// that has most connections, and of these the one that has waited longest. So idle and slow clients keep nobody out. If every other
-// connection is being answered, the new one is closed.
+// LimitConnections has a server keep at most max connections, together with a Guard. When one more arrives, a connection is
+// closed that waits for its next request, for the rest of one, for its turn, or for its client to take the answer. It is one
+// of the address with the most connections, and of these the one that has waited longest. So idle and slow clients keep
+// nobody out. If every other connection is being answered, the new one is closed.
 func LimitConnections(s *http.Server, max int) {
 	cs := &connections{max: max, all: map[net.Conn]*connection{}, of: map[string]int{}}
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
@@ -187,7 +187,8 @@ func (b *buffered) send(w http.ResponseWriter, conn *connection) {
 	_, _ = w.Write(b.body.Bytes()) // the client may have left
 }
 
-// receive reads the body of the request. If the body says that it is too large, nothing of it is read, and reading it is an error.
+// receive reads the body of the request. If its announced size is too large, nothing is read, and reading r.Body returns an
+// error.
 func receive(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 {
 		return
@@ -257,7 +258,8 @@ func addressOf(conn net.Conn) string {
 	return oneClient(address.Addr().Unmap()).String()
 }
 
-// victim returns the connection to close: of the address that has most of those that wait, the one that has waited longest.
+// victim returns the connection to close: among those that wait, one of the address with the most connections in all, and
+// of these the one that has waited longest.
 func (cs *connections) victim() (c *connection) {
 	for e := cs.waiting.Front(); e != nil; e = e.Next() {
 		if other := e.Value.(*connection); c == nil || cs.of[other.address] > cs.of[c.address] {
@@ -320,7 +322,7 @@ func (c *connection) endWait() {
 	}
 }
 
-// turns are those of the requests that are answered at a time.
+// turns limits how many requests are answered at a time.
 type turns struct {
 	mu      sync.Mutex
 	free    int

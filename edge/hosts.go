@@ -27,8 +27,8 @@ func NewHosts(names []string, development bool) Hosts {
 
 var errHost = errors.New("the name of the host is not one of ALLOWED_HOSTS: add it there if it is yours")
 
-// check returns errHost unless the request's host is one of the names. Without names, any host is. Every browser names
-// a host; other programs may not.
+// check returns errHost unless the request's host is one of the names. Without names, any host is allowed. Every
+// browser names a host; other programs may not.
 func (h Hosts) check(r *http.Request) error {
 	if r.Host == "" || len(h.names) == 0 && !h.loopback {
 		return nil

@@ -15,7 +15,7 @@ import (
 )
 
 // NewLogger returns a logger that writes lines of level and above to w: as JSON in production, as
-// text elsewhere. It writes at most that many lines of a kind in a second, or all for zero.
+// text elsewhere. It writes at most perSecond lines of each kind in a second. Zero means no limit.
 func NewLogger(w io.Writer, level slog.Level, perSecond int, production bool) buffalo.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	var h slog.Handler = slog.NewTextHandler(w, options)
@@ -46,8 +46,8 @@ func logRequests(l buffalo.Logger, next http.Handler) http.Handler {
 	})
 }
 
-// LogSession writes a line for an event of a session. It is an error if a change was lost or the
-// session could not be loaded.
+// LogSession writes a line for an event of a session. The level is error if a change was lost or
+// the session could not be loaded.
 func LogSession(ctx context.Context, l buffalo.Logger, e session.Event) {
 	level, message := slog.LevelDebug, "session"
 	switch e.Kind {
@@ -58,7 +58,7 @@ func LogSession(ctx context.Context, l buffalo.Logger, e session.Event) {
 	case session.Conflict, session.Limited:
 		level, message = slog.LevelInfo, e.Err.Error()
 	case session.Rejected:
-		level, message = slog.LevelInfo, "the cookie of a session was refused"
+		level, message = slog.LevelInfo, "a session cookie was refused"
 	case session.DeviceRefused:
 		level, message = slog.LevelInfo, "a browser could not register or prove its key"
 	}

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Proxies are those in front of the application. Only their X-Forwarded-For and X-Forwarded-Proto are read.
+// Proxies are the trusted proxies in front of the application. Only their X-Forwarded-For and
+// X-Forwarded-Proto are read.
 type Proxies struct {
 	addresses []netip.Prefix
 	socket    bool // what connects to a Unix socket is one
@@ -45,8 +46,8 @@ func (p Proxies) trusts(address netip.Addr) bool {
 }
 
 // Client returns the address of the client: that of the peer or, if the peer is one of the proxies, the last address in
-// X-Forwarded-For that is not a proxy's. It is invalid if the client is not known. That is also the case for a
-// peer with a private address which is not listed: it is probably a proxy that all visitors share.
+// X-Forwarded-For that is not a proxy's. It is invalid if the client is not known, or if the peer has a private address
+// that is not listed: it is probably a proxy that all visitors share.
 func (p Proxies) Client(r *http.Request) netip.Addr {
 	address := peer(r)
 	if !p.trusts(address) {

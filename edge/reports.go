@@ -34,7 +34,7 @@ func RouteReports(mux *http.ServeMux, l buffalo.Logger) {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		out.LogAttrs(r.Context(), slog.LevelWarn, "a browser has blocked what the Content-Security-Policy forbids",
+		out.LogAttrs(r.Context(), slog.LevelWarn, "a browser blocked what the Content-Security-Policy forbids",
 			slog.String("request_id", RequestID(r.Context())),
 			slog.String("directive", v.Directive),
 			slog.String("blocked", withoutQuery(v.Blocked)),

@@ -32,7 +32,7 @@ func sessions(task func(*grift.Context, *session.Store, string) error) grift.Gri
 			return err
 		}
 		if settings.Store == "cookie" {
-			return errors.New("SESSION_STORE: the sessions are in the visitors' cookies, where no task can reach them: set it to database, redis or file, as the application has it; to end sessions in cookies, change SESSION_SECRET")
+			return errors.New("SESSION_STORE: the sessions are in the visitors' cookies, where no task can reach them: set it to database, redis or file, as for the application; to end sessions in cookies, change SESSION_SECRET")
 		}
 		if settings.Store == "file" { // which a server may have open
 			if settings.Session.Backend, err = boltstore.Reach(c, settings.File); err != nil {
@@ -124,7 +124,7 @@ func list(c *grift.Context, store *session.Store, name string) error {
 // report prints how many records could not be opened.
 func report(unreadable int) {
 	if unreadable > 0 {
-		fmt.Printf("and %d that this SESSION_SECRET and GO_ENV cannot open\n", unreadable)
+		fmt.Printf("and %d more that cannot be opened with this SESSION_SECRET and GO_ENV\n", unreadable)
 	}
 }
 
@@ -138,7 +138,7 @@ func revoke(c *grift.Context, store *session.Store, name string) error {
 	case err != nil:
 		return err
 	case owner != "" && len(ids) > 0:
-		return errors.New("name IDs or an owner, not both")
+		return errors.New("pass IDs or --owner, not both")
 	case owner != "":
 		n, err := store.RevokeOwner(c, name, owner)
 		if err == nil {
@@ -146,14 +146,14 @@ func revoke(c *grift.Context, store *session.Store, name string) error {
 		}
 		return err
 	case len(ids) == 0:
-		return errors.New("name the IDs that sessions:list prints, --owner NAME, or: all")
+		return errors.New("pass the IDs that sessions:list prints, --owner NAME, or all")
 	case ids[0] == "all":
 		if err := nothingElse(ids[1:], "name IDs, or all"); err != nil {
 			return err
 		}
 		err := store.RevokeAll(c)
 		if err == nil {
-			fmt.Println("all sessions are ended")
+			fmt.Println("all sessions have ended")
 		}
 		return err
 	}
@@ -164,13 +164,13 @@ func revoke(c *grift.Context, store *session.Store, name string) error {
 			return err
 		}
 		if ended {
-			fmt.Println(id, "is ended")
+			fmt.Println(id, "has ended")
 		} else {
 			unknown = append(unknown, id)
 		}
 	}
 	if len(unknown) > 0 {
-		return fmt.Errorf("there is no session %s: sessions:list prints those there are", strings.Join(unknown, ", "))
+		return fmt.Errorf("there is no session %s: sessions:list prints the IDs", strings.Join(unknown, ", "))
 	}
 	return nil
 }

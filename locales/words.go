@@ -106,7 +106,7 @@ func add(bundle *i18n.Bundle, path string, content []byte, seen map[string]strin
 		}
 		key := tag.String() + " " + message.ID
 		if first, twice := seen[key]; twice {
-			return fmt.Errorf("%s: %q is already at %s", where, message.ID, first)
+			return fmt.Errorf("%s: %q is already defined at %s", where, message.ID, first)
 		}
 		seen[key] = where
 		if err := bundle.AddMessages(tag, message); err != nil {

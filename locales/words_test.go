@@ -396,7 +396,7 @@ func Test_Load_names_the_file_the_line_and_the_problem(t *testing.T) {
 		"b.de.yaml":    {"- id: x\n  translation: y\n- id: z\n", "locales/b.de.yaml: line 3: the entry needs an id and a translation"},
 		"c.de.yaml":    {"\n- translation: y\n", "locales/c.de.yaml: line 2: the entry needs an id and a translation"},
 		"d.de.yaml":    {"x: y\n", "locales/d.de.yaml: line 1: this is not a list"},
-		"e.de.yaml":    {"- id: x\n  translation: y\n- id: x\n  translation: z\n", "locales/e.de.yaml: line 3: \"x\" is already at e.de.yaml: line 1"},
+		"e.de.yaml":    {"- id: x\n  translation: y\n- id: x\n  translation: z\n", "locales/e.de.yaml: line 3: \"x\" is already defined at e.de.yaml: line 1"},
 		"f.de.yaml":    {"- id: x\n  translation: \"{{.Name\"\n", "locales/f.de.yaml: line 1: \"x\": unclosed action"},
 		"g.de.yaml":    {"- x\n", "locales/g.de.yaml: line 1: this is not an entry"},
 		"h.words.yaml": {"", "locales/h.words.yaml: the name has no language"},

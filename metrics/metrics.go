@@ -113,7 +113,7 @@ func (m *Metrics) event(kind session.EventKind, reason session.Reason) *metrics.
 	return m.set.GetOrCreateCounter(events + `{kind="` + string(kind) + `",reason="` + string(reason) + `"}`)
 }
 
-// Backend returns b with its calls measured.
+// Backend returns b, and measures all calls except Each and Clear.
 func (m *Metrics) Backend(b session.Backend) session.Backend {
 	for _, operation := range []string{"load", "swap", "put", "purge", "ping"} {
 		m.set.GetOrCreateCounter(failed + `{operation="` + operation + `"}`) // from 0 on

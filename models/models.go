@@ -55,7 +55,7 @@ func open() (*pop.Connection, error) {
 	case errors.Is(errDB, pop.ErrConfigFileNotFound):
 		return nil, errors.New("there is no database.yml here: run this in the folder that has it")
 	case strings.Contains(errDB.Error(), "sqlite3 support was not compiled"):
-		return nil, errors.New("this program was built without SQLite: build it with -tags sqlite (go run -tags sqlite ./cmd/app), or set DATABASE_URL to a PostgreSQL")
+		return nil, errors.New("this program was built without SQLite: build it with -tags sqlite (go run -tags sqlite ./cmd/app), or set DATABASE_URL to a PostgreSQL database")
 	}
 	cause := oneLine(errDB)
 	if envy.Get("DATABASE_URL", "") != "" {
@@ -110,7 +110,7 @@ func explain(err error, db *pop.Connection) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, sqlstore.ErrNoTable):
-		return errors.New("the database has no table of sessions: make it with go run ./cmd/app migrate, or this program's migrate")
+		return errors.New("the database has no sessions table: create it with go run ./cmd/app migrate, or with this program's command migrate")
 	case db.Dialect.Name() != "postgres":
 		return fmt.Errorf("the database %s cannot be used (%s): let this user read and write it and its folder, or set DATABASE_URL", details.Database, oneLine(err))
 	case strings.ContainsAny(details.Host+details.Database, "@:/"):

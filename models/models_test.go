@@ -83,7 +83,7 @@ func Test_Sessions_an_error_of_Redis_names_the_cause_and_the_fix_in_one_line(t *
 		"redis://:the-password@[::1/x":              "does not look like",
 		"the-password@127.0.0.1:6379":               "does not look like",
 		"redis://:1234#the-password@127.0.0.1:6379": "does not look like",
-		"redis://" + other + "/0":                   "not a Redis",
+		"redis://" + other + "/0":                   "not Redis",
 		"user:the-password@nowhere":                 "does not look like",
 		"redis://" + refuses + "/0":                 "Redis answers with an error (NOAUTH",
 	} {

@@ -130,10 +130,10 @@ func openRedis(ctx context.Context, c config.Config) (session.Backend, error) {
 	case unreachable(err):
 		return nil, fmt.Errorf("REDIS_URL: no Redis answers there (%s): start it, or set REDIS_URL to one such as redis://127.0.0.1:6379/0 (rediss:// only if it speaks TLS)", reason(err))
 	}
-	return nil, errors.New("REDIS_URL: what answers there is not a Redis: set it to one such as redis://127.0.0.1:6379/0")
+	return nil, errors.New("REDIS_URL: the server there is not Redis: set it to one such as redis://127.0.0.1:6379/0")
 }
 
-// unreachable reports whether err is the network's and not an answer.
+// unreachable reports whether err comes from the network, not from the server.
 func unreachable(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ErrNoBackend reports that the sessions are in the visitors' cookies, where the server cannot list
-// them, or that it cannot end them without Options.Revoked. New secrets end them all.
+// ErrNoBackend reports that the sessions are in the visitors' cookies. The server cannot list them,
+// and can end them only with Options.Revoked. New secrets end them all.
 var ErrNoBackend = errors.New("session: the sessions are in the visitors' cookies: to list them, keep them on a server; to end some, set Options.Revoked and call Revoke or RevokeOwner; to end them all, change the secret")
 
 // An Entry describes a session on a server. Nothing in it opens the session.
@@ -30,8 +30,8 @@ func (c content) describe(size int) Entry {
 }
 
 // Each calls f for every session with a cookie of that name, in any order, until f returns an
-// error. It skips the records that it cannot open and returns their number: they are of another
-// application or name, or under a secret that is not listed.
+// error. It skips the records that it cannot open and returns their number: they belong to another
+// application or cookie name, or were sealed with a secret that is not listed.
 func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unreadable int, err error) {
 	s = s.latest.Load()
 	if s.options.Backend == nil {
@@ -57,11 +57,12 @@ func (s *Store) Each(ctx context.Context, name string, f func(Entry) error) (unr
 }
 
 // Revoke ends the session with that ID and a cookie of that name, at once, in every process and
-// regardless of requests in progress. It reports whether there was one. If the session has not
-// been saved yet, Revoke keeps it from beginning for Options.Grace, or with Options.Adopt for good.
+// regardless of requests in progress. It reports whether there was one. If the session has not been
+// saved yet, Revoke prevents that for Options.Grace, and for a minute at least. With Options.Adopt,
+// it prevents it for 400 days at least.
 //
-// It ends a session in a cookie if there is Options.Revoked, and then reports true for any ID:
-// nobody knows which ones there are.
+// It ends a session in a cookie if there is Options.Revoked, and then reports true for any ID,
+// because the server does not know which IDs there are.
 //
 // An ID is not a permission. A handler in which visitors end sessions calls RevokeOwned.
 func (s *Store) Revoke(ctx context.Context, name, id string) (bool, error) {
@@ -133,7 +134,7 @@ func (s *Store) Purge(ctx context.Context, progress func(deleted int)) (deleted 
 	}
 }
 
-// PurgeEvery purges in each interval until ctx ends. Any number of processes may do so. In one
+// PurgeEvery purges once in each interval until ctx ends. Any number of processes may do so. In one
 // that does so already, PurgeEvery returns at once.
 func (s *Store) PurgeEvery(ctx context.Context, interval time.Duration) {
 	if s.server() == nil || !s.purging.CompareAndSwap(false, true) {

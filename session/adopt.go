@@ -95,7 +95,7 @@ func (s *Store) ReadCookie(ctx context.Context, name, value string) (Contents, e
 }
 
 // errBound means that a session is bound to a device. The other Store would open copies of its cookie.
-var errBound = errors.New("session: it is bound to a device, and cannot prove that to another Store")
+var errBound = errors.New("session: it is bound to a device, so another Store cannot adopt it")
 
 // carried returns the parts of a session that another Store adopts. The others, such as tokens and marks, mean
 // something only to this Store.
@@ -134,14 +134,14 @@ func (s *Source) check(o *Options, sessionOf map[string]string) error {
 	case taken && other != s.Session:
 		return fmt.Errorf("the cookie %s is for two sessions, %s and %s: the first would remove it", s.Cookie, other, s.Session)
 	case s.Reader == nil:
-		return errors.New("it has no Reader: set it to one such as adopt/flask.New returns")
+		return errors.New("it has no Reader: set one such as adopt/flask.New returns")
 	case s.Cookie == s.Session && !same:
 		return fmt.Errorf("the session's cookie cannot replace the other system's cookie %s, which has another Path, Domain or Partitioned: rename the session", s.Cookie)
 	}
 	return nil
 }
 
-// An adoption is what a visit knows of other systems' cookies.
+// An adoption is what a visit knows about other systems' cookies.
 type adoption struct {
 	candidates []identity // of an adopted session that is not stored yet, one for each secret
 	cookieDue  bool       // the browser does not have the adopted session's cookie yet

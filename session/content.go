@@ -8,8 +8,8 @@ import (
 	"heroes/session/internal/values"
 )
 
-// A content is what a cookie, or a record on a server, seals of a session. The application can
-// reach only the values.
+// A content is the part of a session that is sealed in a cookie, or in a record on a server. The
+// application can reach only the values.
 //
 // The durations hold for the moment of writing. A reader subtracts what has elapsed since: on a
 // server by the backend's clock, so that no two processes need clocks that agree. The times of
@@ -17,7 +17,7 @@ import (
 type content struct {
 	id         ID
 	created    time.Time
-	used       time.Time     // when it was written; see due for how exact that is
+	used       time.Time     // when it was last written; see stale for how exact that is
 	idle       time.Duration // until the idle timeout, or forever
 	lifetime   time.Duration // until the absolute lifetime ends
 	grace      time.Duration // until the previous token is forgotten; on a server only
@@ -100,7 +100,7 @@ const (
 // maxContent is more than a content needs besides its values, its owner and its note.
 const maxContent = 216
 
-// encode returns the sealed form, which the documentation of the package describes.
+// encode returns the bytes to seal. The file docs/session.md describes them.
 func (c content) encode() []byte {
 	b := append(make([]byte, 0, maxContent+len(c.owner)+len(c.note)+len(c.values)), c.id[:]...)
 	b = binary.AppendUvarint(b, uint64(c.created.UnixMilli()))

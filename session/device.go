@@ -341,8 +341,8 @@ func (b *Binding) ID() string {
 // returns "" if there is none.
 func (b *Binding) Key() string { return b.key }
 
-// Identifier returns the name by which a browser knows the session and its key. It is not a secret. Its last part seals the key
-// and when it was registered. That counts only until the session on a server is bound, so that bindings outlive every
+// Identifier returns the name by which a browser knows the session and its key. It is not a secret. Its last part seals the
+// key and when it was registered. It is needed only until the session on a server is bound, so a binding outlives its
 // secret. A proof for another key does not open the session.
 func (b *Binding) Identifier(key string) string {
 	return b.held.id.String() + "." + encodeText([]byte(key)) + "." + b.store.sealTimed(kindRegistered, b.name, b.held.id, key)
@@ -376,8 +376,9 @@ func parseIdentifier(text string) (id ID, key, seal string) {
 	return id, string(decoded), seal
 }
 
-// Challenge returns a challenge for the browser to sign. It is valid for Options.DeviceProof and five minutes. On a server it
-// can be answered once, as soon as the session is bound; in cookies, repeatedly. After Prove, Challenge returns the one for the next refresh.
+// Challenge returns a challenge for the browser to sign. It is valid for Options.DeviceProof and five minutes. On a server
+// it can be answered only once, as soon as the session is bound; in cookies, it can be answered repeatedly. After Prove,
+// Challenge returns the one for the next refresh.
 func (b *Binding) Challenge() string {
 	return b.store.sealTimed(kindChallenge, b.name, b.held.id, string(binary.AppendUvarint(nil, b.held.proofs)))
 }

@@ -77,14 +77,14 @@ func (x *Exchange) isOver() bool {
 	return x.over
 }
 
-// BeforeCommit has f called before the sessions are committed, or compared with what was stored.
-// In f, a framework can put into a session what it keeps elsewhere. Like Options.OnEvent, f must
-// not call the Store.
+// BeforeCommit registers f to be called before the sessions are committed, or compared with what
+// was stored. In f, a framework can put into a session what it keeps elsewhere. Like
+// Options.OnEvent, f must not call the Store.
 func (x *Exchange) BeforeCommit(f func()) { x.before = f }
 
-// OnRefusal has f called with 409, 503 or 500 after a session could not be saved and Handler's
-// onError has answered instead of the application. What a framework noted of the application's
-// answer is then wrong.
+// OnRefusal registers f. It is called with 409, 429, 500 or 503 after a session could not be saved
+// and Handler's onError has answered instead of the application. The status that a framework took
+// from the application's own answer is then wrong.
 func (x *Exchange) OnRefusal(f func(status int)) { x.refused = f }
 
 // Respond runs write, which saves the session and then answers with status. Within it, Save
@@ -116,7 +116,7 @@ func (x *Exchange) find(name string) *visit {
 	return nil
 }
 
-// save is Store.Save behind Handler.
+// save implements Store.Save behind Handler.
 func (x *Exchange) save(ctx context.Context, v *visit, header http.Header) (err error) {
 	switch {
 	case x.failed != nil && x.answer == 0, x.answer >= http.StatusInternalServerError: // an error page
@@ -154,7 +154,7 @@ func (x *Exchange) commit(ctx context.Context, header http.Header) error {
 	return x.failed
 }
 
-// fault emits the event of an error, and returns it.
+// fault emits the event for err, and returns err.
 func (x *Exchange) fault(v *visit, err error) error {
 	switch {
 	case err == nil:
@@ -329,7 +329,7 @@ func (w *writer) ReadFrom(src io.Reader) (int64, error) {
 // Unwrap is for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// FlushError is Flush with its error, for http.ResponseController.
+// FlushError flushes, and returns the error, for http.ResponseController.
 func (w *writer) FlushError() error {
 	w.begin(http.StatusOK) // what onError has answered is to leave, too
 	return http.NewResponseController(w.ResponseWriter).Flush()

@@ -48,7 +48,7 @@ func (s *Store) Sessions(ctx context.Context, name, owner string) ([]Entry, erro
 	return list, err
 }
 
-// An indexed is an Owned that the index had at a moment.
+// An indexed is an entry of the index, with its age.
 type indexed struct {
 	Owned
 	age time.Duration // since it was added

@@ -56,7 +56,7 @@ func (h held) touched(o Options, now time.Time) content {
 	c := h.after(now.Sub(h.at))
 	c.used, c.idle = now, o.idle()
 	if soonest := c.created.Add(time.Millisecond); o.Backend != nil && now.Before(soonest) {
-		c.used = soonest // it differs, as it is sealed: see returned
+		c.used = soonest // it must differ from created in milliseconds: see returned
 	}
 	if o.Backend == nil && c.owner != "" { // no write moves the time of the sign-in
 		c.age = max(0, now.Truncate(time.Millisecond).Sub(c.when))

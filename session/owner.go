@@ -34,8 +34,8 @@ func Note(text string) SignInOption {
 	return func(in *signInRequest) { in.note, in.noted = text, true }
 }
 
-// KeepFor makes the session end after d, at least a second, however busy it is, if Options.Lifetime does
-// not end it earlier. Options.IdleTimeout applies as well. For "remember me", set Options.IdleTimeout
+// KeepFor ends the session after d, however busy it is, unless Options.Lifetime ends it earlier. d must
+// be at least a second. Options.IdleTimeout applies as well. For "remember me", set Options.IdleTimeout
 // and Options.Lifetime to the longest time that a visitor may choose. For the others, pass a shorter
 // KeepFor, usually together with UntilBrowserCloses.
 func KeepFor(d time.Duration) SignInOption {
@@ -47,8 +47,8 @@ func KeepFor(d time.Duration) SignInOption {
 }
 
 // UntilBrowserCloses makes the browser forget the session when it closes. Most browsers can be set
-// to continue where they were closed, and then they do not forget it; KeepFor and
-// Options.IdleTimeout do not depend on the browser.
+// to reopen the last pages, and then they keep the session; KeepFor and Options.IdleTimeout do not
+// depend on the browser.
 func UntilBrowserCloses() SignInOption {
 	return func(in *signInRequest) { in.transient, in.lasts = true, true }
 }
@@ -75,10 +75,10 @@ func Verify(f func() error) SignInOption {
 // If two requests of a browser sign in the same owner at once, as after a double click, the
 // second continues the session that the first began. With sessions in cookies it may begin another.
 //
-// The errors are ErrTooMany if Options.KeepOldest is set, ErrUnavailable, ErrContended, ErrTooLate, that of
-// Verify's function, and one for an argument that is out of range. After an error nobody has signed in
-// to this session. If it is ErrUnavailable or ErrContended, the oldest session may have ended all the
-// same, with MaxPerOwner.
+// The errors are ErrTooMany if Options.KeepOldest is set, ErrTooManyNew, ErrUnavailable, ErrContended,
+// ErrTooLate, that of Verify's function, and one for an argument that is out of range. After an error
+// nobody has signed in to this session. If it is ErrUnavailable or ErrContended, the oldest session may
+// have ended all the same, with MaxPerOwner.
 func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string, options ...SignInOption) error {
 	in := &signInRequest{lastSignIn: lastSignIn{owner: owner}}
 	for _, option := range options {
@@ -91,7 +91,7 @@ func (s *Store) SignIn(r *http.Request, session *sessions.Session, owner string,
 		return in.err
 	}
 	in.began = time.Now()
-	var trial visit // what the visit is to be; until Verify has agreed, no response must save it
+	var trial visit // the visit as it will be; no response may save it until Verify has succeeded
 	err := s.change(r, session, func(v *visit) error {
 		v.fresh() // for both
 		trial = *v
@@ -142,7 +142,7 @@ func (v *visit) recordSignIn(in *signInRequest) (another bool) {
 	return another
 }
 
-// inherit keeps what no option says otherwise of the owner's last sign-in.
+// inherit takes over what the owner's last sign-in has set and no option changes.
 func (in *signInRequest) inherit(last lastSignIn) {
 	if !in.noted {
 		in.note = last.note
@@ -166,8 +166,8 @@ func (s *Store) Owner(r *http.Request, session *sessions.Session) (owner string)
 	return owner
 }
 
-// Fresh reports whether the owner signed in no longer ago than that. If not, ask for the password again
-// before a sensitive change (OWASP ASVS 5.0, 7.5.1).
+// Fresh reports whether the owner signed in within that time. If not, ask for the password again before
+// a sensitive change (OWASP ASVS 5.0, 7.5.1).
 func (s *Store) Fresh(r *http.Request, session *sessions.Session, within time.Duration) (fresh bool) {
 	_ = s.with(r, session, func(v *visit) error {
 		fresh = v.owner() != "" && (v.signIn != nil || v.held.after(time.Since(v.held.at)).age <= within)
@@ -176,9 +176,8 @@ func (s *Store) Fresh(r *http.Request, session *sessions.Session, within time.Du
 	return fresh
 }
 
-// RequireSignIn returns middleware that redirects visitors to the page signIn unless they have
-// signed in within that time. If within is 0, any sign-in counts. The session is that of the cookie of
-// that name.
+// RequireSignIn returns middleware that redirects visitors to the page signIn unless they have signed
+// in within that time. If within is 0, any sign-in counts. name is the name of the session's cookie.
 // After signing in, ReturnTo leads back.
 func (s *Store) RequireSignIn(name string, within time.Duration, signIn string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
@@ -199,8 +198,8 @@ func (s *Store) RequireSignIn(name string, within time.Duration, signIn string) 
 
 const returnTo = "return_to"
 
-// SignInURL returns the URL of the page signIn with what ReturnTo needs to lead back to r: to its
-// page or, as no redirect repeats a form, to the page that the form was on.
+// SignInURL returns the URL of the page signIn, with the path for ReturnTo: that of r or, if r sent
+// a form, that of the page with the form, because a redirect cannot repeat a form.
 func SignInURL(r *http.Request, signIn string) string {
 	back := r.RequestURI
 	if !strings.HasPrefix(back, "/") { // a request that no server has read, or that names a host
@@ -219,8 +218,9 @@ func SignInURL(r *http.Request, signIn string) string {
 	return signIn + separator + returnTo + "=" + url.QueryEscape(back)
 }
 
-// ReturnTo returns the path to which a request to the sign-in page asks to lead back, in its query
-// or its form, or fallback. It never leads to another host (OWASP ASVS 5.0, 3.7.2).
+// ReturnTo returns the path that SignInURL added, from the query or the form of a request to the
+// sign-in page. It returns fallback if there is none, or if it is not safe. It never leads to
+// another host (OWASP ASVS 5.0, 3.7.2).
 func ReturnTo(r *http.Request, fallback string) string {
 	path := r.FormValue(returnTo)
 	if u, err := url.Parse(path); err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(path, "/") ||
@@ -230,7 +230,7 @@ func ReturnTo(r *http.Request, fallback string) string {
 	return path
 }
 
-// owner returns who will be signed in once the session is saved.
+// owner returns the owner who will be signed in once the session is saved.
 func (v *visit) owner() string {
 	switch {
 	case v.gone():

@@ -101,8 +101,8 @@ func (f facts) planReplaced() (p plan, err error) {
 	return p, err
 }
 
-// planUnproven decides for a session that is bound to another device than this request's, as far as that is
-// known. It can be ended, and nothing else can be done with it.
+// planUnproven decides for a session that is bound to a device, if the request has no valid proof, as far
+// as that is known. It can be ended, and nothing else can be done with it.
 func (f facts) planUnproven() (plan, error) {
 	switch {
 	case f.intent == wantEnd:

@@ -59,7 +59,7 @@ func (s *Store) enterAdopted(ctx context.Context, v *visit, latest held) (bool, 
 
 // prepareRevokeOthers calls refuseEarlier for the owner of the visitor's session, unless that session has
 // ended. A session that is still being adopted is stored first: otherwise refuseEarlier would refuse it, too.
-// It returns v as it is then.
+// It returns v as it is afterwards.
 func (s *Store) prepareRevokeOthers(ctx context.Context, r *http.Request, own *sessions.Session, v visit) (visit, error) {
 	if len(s.options.Adopt) == 0 {
 		return v, nil

@@ -38,7 +38,7 @@ type stamp struct {
 	mark
 }
 
-// less reports whether t counts rather than s.
+// less reports whether t takes precedence over s.
 func (s stamp) less(t stamp) bool {
 	return s.number < t.number || s.number == t.number && bytes.Compare(s.mark[:], t.mark[:]) < 0
 }
@@ -110,7 +110,7 @@ func (s *Store) loadGeneration(ctx context.Context, name, owner string) (g gener
 	return g, nil
 }
 
-// raise makes sure that what is stored is t, which has that age, or what counts rather than t.
+// raise makes sure that t, or a stamp that takes precedence over it, is stored. age is that of t.
 func (s *Store) raise(ctx context.Context, id ID, t stamp, age time.Duration) error {
 	if age >= s.options.markTime() {
 		return nil

@@ -79,7 +79,7 @@ const (
 const (
 	kindCookie     byte = iota + 1 // a session in a cookie
 	kindRecord                     // a session on a server
-	kindEnd                        // what is left of an ended session on a server
+	kindEnd                        // an end mark on a server
 	kindLimit                      // the sessions that Options.MaxPerOwner counts
 	kindOffer                      // a challenge with which registration of a device's key is offered
 	kindChallenge                  // a challenge to prove possession of the key

@@ -40,7 +40,8 @@ type turns struct {
 	waiting atomic.Int32
 }
 
-// maxWaiting is how many requests wait for their turn. One session must not keep more of them from being answered.
+// maxWaiting is the most requests that wait for a turn. Any more fail at once, so that one session cannot tie up
+// the server.
 const maxWaiting = 16
 
 func newOnServer(s *Store) onServer {

@@ -42,11 +42,11 @@ type Options struct {
 	// A shorter value applies to an existing session from its next use on.
 	Lifetime time.Duration
 
-	// Grace is how long the server remembers that a token was replaced or its session ended.
-	// Until then, a request with that token reads an empty session and cannot store anything, so
-	// that overlapping requests of one browser do not start a second session. Grace should be
-	// longer than a response takes to arrive. Default: 10 seconds. It has no effect
-	// for sessions in cookies without Revoked and DeviceProof.
+	// Grace is how long the server remembers that a token was replaced or its session ended. Until
+	// then, a request with that token reads an empty session and cannot store anything, so that
+	// overlapping requests of one browser do not start a second session. Grace should be longer than a
+	// response takes to arrive. Default: 10 seconds. For sessions in cookies, it has no effect unless
+	// Revoked or DeviceProof is set.
 	Grace time.Duration
 
 	// Revoked remembers which sessions in cookies have ended, so that Renew, Destroy, Revoke, RevokeOwner
@@ -57,17 +57,18 @@ type Options struct {
 	Revoked Backend
 
 	// ReturnTimeout ends a new session on a server unless its cookie has come back within this time. So clients that do
-	// not keep cookies fill no server. It does not apply to sessions that somebody has signed in to. Default: an hour.
+	// not keep cookies cannot fill the server. It does not apply to sessions that somebody has signed in to. Default:
+	// an hour.
 	ReturnTimeout time.Duration
 
 	// MaxValues is how many bytes the encoded values of a session on a server take at most, because every page
 	// reads them all. Saving more is a *TooLargeError. Default: 64 KiB; at most 256 KiB, the constant MaxValues.
 	MaxValues int
 
-	// AllowNew is asked before a new session is stored on a server. It returns how long the client has to
-	// wait until it may begin one, or 0 if it may do so now. Otherwise SignIn or saving fails with ErrTooManyNew. A session that is
-	// adopted is not a new one. After Destroy,
-	// the session ends all the same if nothing but a flash is to be in the next one: then the flash is dropped. Default: all may.
+	// AllowNew is asked before a new session is stored on a server. It returns how long the client has to wait until it may
+	// begin one, or 0 if it may do so now. If it has to wait, SignIn or saving fails with ErrTooManyNew. Adopted sessions are
+	// not new. After Destroy, if the next session would contain only a flash, the old session still ends, and the flash is
+	// dropped. Default: no limit.
 	AllowNew func(r *http.Request) (wait time.Duration)
 
 	// MaxPerOwner is how many sessions an owner can be signed in with at a time. Signing in to
@@ -86,10 +87,10 @@ type Options struct {
 	Adopt []Source
 
 	// DeviceProof is how long a proof of the device is valid, such as eight minutes. If it is set, sessions are bound to the
-	// device of a browser that supports DBSC (Device Bound Session Credentials). A copy of the cookies that was made
-	// after that works for DeviceProof at most. Browsers refresh the proof by themselves, but not often enough for
-	// less than five minutes. Package devicebound answers them. DeviceProof needs https, the Path "/", no Domain
-	// and not Partitioned: also a Domain in a session's own Options keeps it from being bound. Default: sessions are not bound.
+	// device of a browser that supports DBSC (Device Bound Session Credentials). A copy of the cookies that was made after that
+	// works for DeviceProof at most. Browsers refresh the proof by themselves, but not often enough for less than five minutes.
+	// Package devicebound answers them. DeviceProof needs https, the Path "/", no Domain and not Partitioned. A session with a
+	// Domain in its own Options is not bound. Default: sessions are not bound.
 	DeviceProof time.Duration
 
 	// Path and Domain are the cookie's. Default: "/", and no Domain, so that only the host that
@@ -121,7 +122,7 @@ type Store struct {
 	*shared
 }
 
-// What shared contains, the Stores that SetSecrets makes have in common.
+// shared is what a Store and those that SetSecrets makes from it have in common.
 type shared struct {
 	latest  atomic.Pointer[Store] // with the secrets that were set last
 	purging atomic.Bool
@@ -173,9 +174,10 @@ func New(secrets [][]byte, options Options) (*Store, error) {
 	return s, nil
 }
 
-// SetSecrets replaces the secrets, without a restart and while requests are in progress. They keep the
-// secrets that they began with, so remove a secret only after the requests that began with it are over. The errors are those of New. After an error, nothing has changed. As with a restart, several
-// processes must first know a new secret as their second one, and only then as their first.
+// SetSecrets replaces the secrets, without a restart and while requests are in progress. A request keeps the secrets that it
+// began with, so remove a secret only after the requests that began with it have ended. SetSecrets returns the errors of New
+// about secrets, and then changes nothing. If there are several processes, first give all of them the new secret as the
+// second one, and only then as the first.
 func (s *Store) SetSecrets(secrets [][]byte) error {
 	keys, err := newKeyring(secrets)
 	if err != nil {
@@ -376,8 +378,8 @@ func (s *Store) server() Backend {
 	return s.options.Backend
 }
 
-// Close closes Options.Backend, Options.Revoked and the Readers of Options.Adopt, as far as they have a
-// method Close. The sessions cannot be reached afterwards.
+// Close closes Options.Backend, Options.Revoked and the Readers of Options.Adopt, if they have a method
+// Close. The sessions cannot be reached afterwards.
 func (s *Store) Close() (err error) {
 	if closer, ok := s.server().(io.Closer); ok {
 		err = closer.Close()

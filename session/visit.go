@@ -292,10 +292,11 @@ func (v *visit) plan(safe, late bool) (plan, string, error) {
 	return p, encoded, err
 }
 
-// touchEvery is how exactly the server knows when a session was last used.
+// touchEvery is the precision with which a server knows when a session was last used.
 const touchEvery = time.Hour
 
-// needs returns what the session needs although nothing in it changed. A late response stores nothing.
+// needs returns what has to happen to the stored session even if nothing in it has changed. A late
+// response stores nothing.
 func (v *visit) needs(late bool) step {
 	switch {
 	case late, v.registering:
@@ -341,7 +342,7 @@ func (v *visit) check(safe bool) error {
 }
 
 // allowNew returns ErrTooManyNew if p begins a session on a server and Options.AllowNew does not let it. It asks once. If p
-// ends a session and what the next one is to contain can wait, it returns a plan without that.
+// ends a session and the next one would contain only values that can wait, it returns a plan that begins none.
 func (v *visit) allowNew(p plan, encoded string) (plan, error) {
 	o, begins := v.store.options, p.save == write && (p.end || v.brought != broughtLive)
 	if o.AllowNew == nil || o.Backend == nil || !begins {
@@ -406,8 +407,8 @@ func (v *visit) commit(ctx context.Context, header http.Header, safe bool) error
 	return refused
 }
 
-// fitting runs f, which checks the session or saves it, and once more without Buffalo's flash if the session is too large
-// with it. The flash is gone only after it was saved without.
+// fitting runs f, which checks or saves the session. If the session is too large, fitting runs f once more without
+// Buffalo's flash. It puts the flash back unless f has saved the session.
 func (v *visit) fitting(f func() error, saves bool) error {
 	err := f()
 	flash, ok := v.session.Values[values.FlashKey].([]byte)

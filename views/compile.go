@@ -26,8 +26,8 @@ type (
 	eval func(r *run) (any, error)
 )
 
-// A compiler compiles a template. Lacks is the first thing in it that it does not support: plush then
-// renders the template.
+// A compiler compiles a template. If the template contains something that the compiler does not
+// support, lacks names it, and plush renders the template.
 type compiler struct {
 	lacks    string
 	partials []partialCall

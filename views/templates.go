@@ -209,10 +209,10 @@ func (f *file) compile() (err error) {
 // does not end.
 func parse(source string) (tree *ast.Program, err error) {
 	if line := openComment(source); line > 0 {
-		return nil, fmt.Errorf("line %d: the comment does not end: write %%> behind it", line)
+		return nil, fmt.Errorf("line %d: the comment is not closed: write %%> after it", line)
 	}
 	if strings.Contains(source, "<%#") && strings.Contains(source, "\x00") { // plush reads on behind it, and may never return
-		return nil, errors.New("there are a NUL byte and a comment: remove the byte")
+		return nil, errors.New("it contains a comment and a NUL byte: remove the NUL byte")
 	}
 	defer func() {
 		if value := recover(); value != nil {

@@ -19,9 +19,9 @@
 // A helper with a block, such as form, gets a plush.HelperContext as ever. If its block fails, the
 // error that the helper sees names one call more than plush's; the page's error is plush's.
 //
-// Buffalo renders a page twice that is asked for by both endings, page.plush.html, so that a tag in its
-// output is executed; so does this package. A page that is asked for as page.html is rendered once.
-// Pages of other template engines, such as Markdown's, are rendered by Buffalo.
+// If a page is asked for with both endings, page.plush.html, Buffalo renders it twice, so that a tag in
+// its output is executed. This package does the same. A page that is asked for as page.html is rendered
+// once. Pages of other template engines, such as Markdown's, are rendered by Buffalo.
 //
 // A template that does not parse, or that asks for a partial which does not exist, is an error of New
 // that names its file and line. Its page fails when it is rendered.

@@ -252,8 +252,8 @@ func Test_what_is_wrong_with_a_template_is_said_at_start_with_file_and_line(t *t
 func Test_a_template_at_which_plush_s_parser_panics_or_hangs_is_named(t *testing.T) {
 	for source, says := range map[string]string{
 		"<% [1, person().Name == null] %>": "a.html: plush cannot parse it: ",
-		"<%# a comment %>\n<%# another":    "a.html: line 2: the comment does not end",
-		"<%!\x00!%>0<%#":                   "a.html: there are a NUL byte and a comment",
+		"<%# a comment %>\n<%# another":    "a.html: line 2: the comment is not closed",
+		"<%!\x00!%>0<%#":                   "a.html: it contains a comment and a NUL byte",
 	} {
 		files := fstest.MapFS{"a.html": {Data: []byte(source)}, "b.html": {Data: []byte("b")}}
 		engine, err := views.New(render.New(render.Options{TemplatesFS: files}), views.Options{})

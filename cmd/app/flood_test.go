@@ -221,7 +221,7 @@ func Test_Limit_of_new_sessions(t *testing.T) {
 			require.Equal(t, http.StatusTooManyRequests, a.StatusCode)
 			require.NotEmpty(t, a.Header.Get("Retry-After"))
 			require.Empty(t, a.cookie())
-			shows(t, a.text, "Gerade sind es zu viele")
+			shows(t, a.text, "Zu viele Anfragen")
 		}
 	}
 	require.InDelta(t, 20, began["203"], 2)

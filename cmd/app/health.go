@@ -11,8 +11,8 @@ import (
 	"heroes/config"
 )
 
-// health reports whether the application at ADDR and PORT is well. It is for a container that has
-// no other program.
+// health reports whether the application at ADDR and PORT is healthy. It is for containers, which
+// have no other program to ask with.
 func health() error {
 	addr, err := config.Addr()
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 const usage = `app serves Heroes, or runs one of its tasks:
 
   app              serve
-  app migrate      make the tables that SESSION_STORE=database needs
-  app health       report whether the application that runs here is well
+  app migrate      create the tables that SESSION_STORE=database needs
+  app health       report whether the application is healthy
   app task list    list the tasks
   app task NAME    run one
 

@@ -25,7 +25,7 @@ import (
 func serve() error {
 	events.SetManager(&quietEvents{Manager: events.DefaultManager()})
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300) // 10 MB more memory save a quarter of the time
+		debug.SetGCPercent(300) // 10 MB more memory saves a quarter of the time
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(150 << 20) // from there on, memory counts more than time
@@ -86,7 +86,7 @@ func reload(app *buffalo.App, store *session.Store, c config.Config, hangup chan
 		case err != nil:
 			app.Logger.Error("SIGHUP: the secrets stay as they were: ", err)
 		case len(c.OldStores) > 0:
-			app.Logger.Error("SIGHUP: while SESSION_STORE names old stores, secrets are only read at start: restart")
+			app.Logger.Error("SIGHUP: while SESSION_STORE names old stores, secrets are read only at the start: restart the application")
 		default:
 			_ = store.SetSecrets(secrets) // Secrets has checked them
 			app.Logger.Infof("SIGHUP: secrets were read again: %d", len(secrets))

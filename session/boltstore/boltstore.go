@@ -201,7 +201,7 @@ func create(tx *bbolt.Tx) error {
 	return cmp.Or(err1, err2)
 }
 
-// Close closes the file. Other methods return an error afterwards. Of a file that was found to be
+// Close closes the file. Other methods return an error afterwards. If the file was found to be
 // damaged, Close returns that error, and the file stays locked until the program ends.
 func (b *Backend) Close() error { return b.close() }
 
@@ -232,8 +232,8 @@ func await[T any](ctx context.Context, f func() (T, error)) (result T, err error
 	}
 }
 
-// guard returns the panic of bbolt, or of a page that is not there, as an error. It would end the
-// program otherwise. As bbolt then keeps its locks, every later call returns that error at once.
+// guard returns a panic in bbolt, or at a missing page, as an error. It would end the program
+// otherwise. As bbolt then keeps its locks, every later call returns that error at once.
 func (b *Backend) guard(f func() error) (err error) {
 	if err := b.broken.Load(); err != nil {
 		return *err

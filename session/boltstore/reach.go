@@ -81,14 +81,14 @@ type (
 	}
 )
 
-// A service answers the processes that have connected to the socket. A client that no longer
-// waits says nothing, so its change is made.
+// A service answers the processes that have connected to the socket. A client that gives up does
+// not say so, and its change is still made.
 type service struct{ b *Backend }
 
 func newServer(b *Backend) *rpc.Server {
 	server := rpc.NewServer()
 	if err := server.RegisterName("Sessions", service{b}); err != nil {
-		panic(err) // a method above has another form than net/rpc requires
+		panic(err) // no method of service has the form that net/rpc requires
 	}
 	return server
 }

@@ -56,7 +56,7 @@ func checkFolder(folder string) error {
 		return fmt.Errorf("boltstore: %w", err)
 	}
 	if info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0 {
-		return fmt.Errorf("boltstore: every user can write to the folder %s: take that right from it with chmod o-w, or use another folder", folder)
+		return fmt.Errorf("boltstore: every user can write to the folder %s: remove that permission with chmod o-w, or use another folder", folder)
 	}
 	return nil
 }

@@ -1,5 +1,4 @@
-// Package buffalosession makes a session.Store the one in which a Buffalo application keeps its
-// sessions:
+// Package buffalosession keeps the sessions of a Buffalo application in a session.Store:
 //
 //	app := buffalo.New(buffalo.Options{Env: ENV, SessionName: "_app_session"})
 //	store, err := buffalosession.NewStore(ENV, session.Options{})
@@ -43,8 +42,8 @@ func init() { session.Register("uuid", uuid.UUID{}) }
 //     leaves after the session is saved. If that fails, the error reaches the middleware around
 //     the handler, so that a transaction rolls back, and app.ErrorHandlers answers: 503 while the
 //     sessions cannot be reached, 409 if another request renewed or ended the session, if too
-//     many requests change it at once, or if a bound session has no valid proof; 429 if Options.AllowNew lets no new one begin. A flash is kept even if the response is neither rendered
-//     nor redirected. Of a flash that is never shown, the newest messages are kept: ten, and 1 KiB in JSON.
+//     many requests change it at once, or if a bound session has no valid proof; 429 if Options.AllowNew does not let a new session begin. A flash is kept even if the response is neither rendered
+//     nor redirected. A flash that is never shown keeps only its newest messages: at most ten, in about 1 KiB of JSON.
 //   - From the first request on, expired records are deleted every five minutes.
 //   - With Options.DeviceProof, browsers that support DBSC are answered below session.DevicePath. Middleware does
 //     not see these requests. For files below /assets, browsers do not refresh the proof first.
@@ -88,8 +87,8 @@ func (i *installation) handler(route http.Handler) http.Handler {
 	}), i.onError)
 }
 
-// check reports, with the first request, what was done in the wrong order. It also begins to purge: an
-// application that runs a task serves no request.
+// check reports, with the first request, what was done in the wrong order. It also starts the purge,
+// which Install does not, because tasks serve no requests.
 func (i *installation) check(route http.Handler) {
 	app := i.app
 	if info, ok := route.(*buffalo.RouteInfo); ok {
@@ -251,8 +250,8 @@ func (c *context) messages() (all map[string][]string) {
 	return all
 }
 
-// A flash keeps at most this many messages, and this many bytes in JSON. They would pile up while a client that
-// does not show them goes on causing them.
+// A flash keeps at most this many messages, and this many bytes in JSON. Otherwise they pile up if a client
+// keeps causing them and never shows them.
 const (
 	maxMessages     = 10
 	maxMessageBytes = 1 << 10

@@ -47,8 +47,8 @@
 // the visitor then has to sign in again. Anyone who can run programs on the device can make it sign challenges.
 //
 // If the sessions are in cookies, a signed challenge can be used again for the same session until it expires:
-// Options.DeviceProof and five minutes after it was made. On a server it can be used once, as soon as the session is
-// bound.
+// Options.DeviceProof and five minutes after it was made. On a server, once the session is bound, it can be used
+// only once.
 package devicebound
 
 import (

@@ -3,8 +3,8 @@
 // sessions of an owner are a sorted set of their IDs, each with the time at which it expires, under
 // the prefix, "owner:" and the owner's hash.
 //
-// What Redis acknowledged can come back as it was before if it loses writes: without an
-// append-only file after a crash, or after a failover to a replica that lags behind.
+// If Redis loses acknowledged writes, a session that had ended can come back. That can happen after
+// a crash without an append-only file, or after a failover to a replica that lags behind.
 package redisstore
 
 import (
@@ -32,9 +32,9 @@ type Backend struct {
 
 var _ session.Backend = (*Backend)(nil)
 
-// New returns a Backend of the keys that start with prefix, such as "session:". Two
-// applications that share a Redis need two prefixes. A Redis that evicts keys when its memory
-// is full (maxmemory-policy) ends sessions.
+// New returns a Backend whose keys start with prefix, such as "session:". Two applications that
+// share a Redis need two prefixes. A Redis that evicts keys when its memory is full
+// (maxmemory-policy) ends sessions.
 func New(client redis.UniversalClient, prefix string) *Backend {
 	return &Backend{client: client, prefix: prefix}
 }
@@ -202,7 +202,7 @@ func (b *Backend) Purge(context.Context, int) (int, error) {
 func (b *Backend) Clear(ctx context.Context) error {
 	return b.scan(ctx, func(ctx context.Context, node redis.UniversalClient, keys []string) error {
 		pipe := node.Pipeline()
-		for _, key := range keys { // a command for each: a cluster accepts no keys of several slots
+		for _, key := range keys { // a command for each: a cluster does not accept keys of different slots in one command
 			if hash, err := hex.DecodeString(strings.TrimPrefix(strings.TrimPrefix(key, b.prefix), ownerPrefix)); err == nil && len(hash) == len(session.ID{}) {
 				pipe.Unlink(ctx, key)
 			}

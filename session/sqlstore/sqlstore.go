@@ -71,9 +71,9 @@ var _ session.Backend = (*Backend)(nil)
 // The driver must not send a statement again whose reply was lost, as lib/pq does: use pgx for
 // PostgreSQL.
 //
-// A call of the Backend takes a connection for one statement, in which the database must commit
-// by itself. Requests that keep a connection each, as with popmw, can use up the pool and then
-// wait for one another: they need a Backend from Open.
+// Each call takes a connection for one statement, which the database must commit by itself.
+// Requests that keep a connection each, as with popmw, can use up the pool and then wait for one
+// another: they need a Backend from Open.
 func New(db DB, dialect string, options Options) (*Backend, error) {
 	d, names, err := lookup(dialect, &options.Table)
 	if err != nil {
@@ -310,7 +310,7 @@ func (b *Backend) exec(ctx context.Context, s statement, args ...any) (int, erro
 	}
 }
 
-// explain adds to an error of the database how to create a missing table.
+// explain adds the fix to the error for a missing table.
 func (b *Backend) explain(err error) error {
 	if err != nil && (noTable[code(err)] || strings.Contains(err.Error(), "no such table")) {
 		return fmt.Errorf("sqlstore: %w %s: run the migration that creates it (Schema returns its text), or call CreateTable: %w", ErrNoTable, b.table, err)

@@ -49,9 +49,9 @@ type Reader struct {
 	maxAge time.Duration
 }
 
-// New returns a Reader that accepts cookies signed with any of the secret keys: Flask's SECRET_KEY and
-// its SECRET_KEY_FALLBACKS. A key of bytes is a string of the same bytes. New returns an error if there is
-// no key, or an empty one.
+// New returns a Reader that accepts cookies signed with any of the secret keys: Flask's SECRET_KEY and its
+// SECRET_KEY_FALLBACKS. Pass a key of bytes as a string of the same bytes. New returns an error if there
+// is no key, or an empty one.
 func New(secretKeys []string, options Options) (*Reader, error) {
 	r := &Reader{maxAge: options.MaxAge}
 	if r.maxAge == 0 {
@@ -81,8 +81,8 @@ func mac(key []byte, text string) []byte {
 
 var encoding = base64.RawURLEncoding.Strict()
 
-// ReadCookie returns the values in a cookie, and how long Flask would still accept it. Flask does not sign
-// the cookie's name, so it is not used. The error is the same whatever is wrong.
+// ReadCookie returns the values in a cookie, and how long Flask would still accept it. It ignores the
+// cookie's name, because Flask does not sign it. Every failure returns the same error.
 func (r *Reader) ReadCookie(_ context.Context, _, value string) (session.Contents, error) {
 	values, left, err := r.open(value, time.Now())
 	if err != nil {

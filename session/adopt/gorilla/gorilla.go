@@ -62,7 +62,7 @@ func New(keyPairs [][]byte, options Options) (*Reader, error) {
 	}
 	for i := 0; i < len(keyPairs); i += 2 {
 		if len(keyPairs[i]) == 0 {
-			return nil, fmt.Errorf("gorilla: signing key %d is empty, so anybody can forge cookies: leave it out", i+1)
+			return nil, fmt.Errorf("gorilla: key pair %d has an empty signing key, so anybody could forge cookies: leave the pair out", i/2+1)
 		}
 		var encrypts []byte
 		if i+1 < len(keyPairs) {

@@ -141,7 +141,7 @@ func Test_a_reader_needs_a_secret(t *testing.T) {
 	_, err := New(nil, Options{})
 	require.ErrorContains(t, err, "no key")
 	_, err = New([][]byte{key, nil, []byte("")}, Options{})
-	require.ErrorContains(t, err, "signing key 3 is empty", "stock Buffalo starts without a secret")
+	require.ErrorContains(t, err, "key pair 2 has an empty signing key", "stock Buffalo starts without a secret")
 }
 
 func Test_Peek_reads_a_cookie_without_the_secret(t *testing.T) {
