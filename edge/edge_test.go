@@ -539,6 +539,7 @@ func Test_Guard_no_turn_waits_for_a_body_that_is_announced_as_too_large(t *testi
 	s := &http.Server{Handler: Guard{Turns: 1}.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		if large := new(http.MaxBytesError); errors.As(err, &large) {
+			w.Header().Set("Connection", "close") // or the server would wait for the rest of the body
 			w.WriteHeader(http.StatusRequestEntityTooLarge)
 		}
 	}), failing)}
@@ -546,9 +547,12 @@ func Test_Guard_no_turn_waits_for_a_body_that_is_announced_as_too_large(t *testi
 	require.NoError(t, err)
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { s.Close() })
-	connect(t, l.Addr().String(), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n{")
-	time.Sleep(50 * time.Millisecond)
 	start := time.Now()
+	announced := connect(t, l.Addr().String(), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n{")
+	status := make([]byte, len("HTTP/1.1 413"))
+	_, err = io.ReadFull(announced, status)
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 413", string(status))
 	require.True(t, answered(connect(t, l.Addr().String(), get)))
 	require.Less(t, time.Since(start), time.Second)
 }
