@@ -33,7 +33,7 @@ func HeroesCreate(c buffalo.Context) error {
 }
 
 // HeroesSuccess shows the hero. There are two ways to bring a value from the session to a page, and
-// this action takes the shortcut, for every page can read the session:
+// this action takes the shortcut, because every page can read the session:
 //
 //	               the long way                            the shortcut
 //	in the action  c.Set("name", c.Session().Get("name"))  (nothing)

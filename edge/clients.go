@@ -72,16 +72,16 @@ func (c *clients) reserve(r *http.Request) time.Duration {
 	return wait
 }
 
-// NewSessions limits how many sessions begin: each client's and all together. It is for session.Options.AllowNew.
-type NewSessions struct {
+// SessionLimit limits how many sessions begin: each client's and all together. It is for session.Options.AllowNew.
+type SessionLimit struct {
 	each *clients
 	all  *rate.Limiter
 }
 
 // LimitNewSessions lets each client begin perClient sessions a minute, and all clients together total. They can also begin
 // that many at once. Zero means any number.
-func LimitNewSessions(perClient, total int, proxies Proxies) NewSessions {
-	l := NewSessions{each: newClients(perClient, time.Minute, proxies)}
+func LimitNewSessions(perClient, total int, proxies Proxies) SessionLimit {
+	l := SessionLimit{each: newClients(perClient, time.Minute, proxies)}
 	if total > 0 {
 		l.all = newBucket(total, time.Minute)
 	}
@@ -89,7 +89,7 @@ func LimitNewSessions(perClient, total int, proxies Proxies) NewSessions {
 }
 
 // Wait returns how long the client of the request has to wait until it may begin a session, or 0 if it may now.
-func (l NewSessions) Wait(r *http.Request) time.Duration {
+func (l SessionLimit) Wait(r *http.Request) time.Duration {
 	now := time.Now()
 	var reserved []*rate.Reservation
 	for _, bucket := range []*rate.Limiter{l.each.bucket(r), l.all} {

@@ -78,7 +78,7 @@ func (i Inspector) Change(c buffalo.Context) error {
 	return i.show(c, cookie)
 }
 
-// show renders the page by itself, for Buffalo's Render would use up the flash.
+// show renders the page by itself, because Buffalo's Render would use up the flash.
 func (i Inspector) show(c buffalo.Context, cookie *http.Cookie) error {
 	if cookie != nil {
 		c.Set("seen", i.inspect(c, cookie))

@@ -22,7 +22,7 @@ import (
 )
 
 // DB is the pool of connections to the database of database.yml for GO_ENV. It connects when it is
-// first used. It is nil if there is no such database, for sessions in cookies need none.
+// first used. It is nil if there is no such database, because sessions in cookies need none.
 var DB, errDB = connect(config.Env())
 
 func connect(env string) (*pop.Connection, error) {
@@ -75,7 +75,7 @@ func makeFolder(db *pop.Connection) error {
 	return nil
 }
 
-// Migrate brings the database's tables up to date. It tries again after an error, for another
+// Migrate brings the database's tables up to date. It tries again after an error, because another
 // process may be doing the same.
 func Migrate() error {
 	db, err := open()

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/hex"
 	"time"
 )
 
@@ -9,6 +10,9 @@ import (
 // the selector in the visitor's cookie. Someone who steals the records cannot make a cookie from it.
 // Options.MaxPerOwner and Options.Revoked also store a record under an owner's hash.
 type ID [16]byte
+
+// String returns the ID as 32 hexadecimal digits.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
 // An OwnerHash stands for the owner of sessions in a Backend: 16 bytes of an HMAC-SHA-256 of the
 // cookie's name and the owner. Without a secret, nobody can tell whether it is a certain owner's.

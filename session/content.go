@@ -25,7 +25,7 @@ type content struct {
 	since      time.Time     // when the owner signed in by the backend's clock; zero in the record that the sign-in wrote
 	verifier   verifierHash  // of the valid token; on a server only
 	lastSignIn               // who signed in
-	other      time.Duration // how long the cookie of another system, from which it was adopted, still counts there
+	other      time.Duration // how long the cookie that it was adopted from can still be valid in the other system
 	renewal    mark          // drawn again by each renewal; only if Options.Revoked can end the cookie
 	binding                  // to a device
 	values     string        // encoded

@@ -62,10 +62,10 @@ func (v *visit) writeCookie(header http.Header, c *http.Cookie) {
 	keepPrivate(header)
 }
 
-// mark tells caches that the response depends on the session's cookie and, if the request
+// keepFromCaches tells caches that the response depends on the session's cookie and, if the request
 // brought one or the response sets it, that it is for this visitor alone (RFC 9111, section
 // 5.2.2).
-func (v *visit) mark(header http.Header) {
+func (v *visit) keepFromCaches(header http.Header) {
 	if !lists(header["Vary"], "Cookie") {
 		header.Add("Vary", "Cookie")
 	}

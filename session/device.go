@@ -36,7 +36,8 @@ const (
 	// key before the cookie expires, or with the next request.
 	firstProof = 30 * time.Second
 
-	// settleTime is how long after a session in a cookie has begun a response in progress may bring back an earlier one.
+	// settleTime is how long, after a session in a cookie has begun, a response in progress may still bring back an
+	// earlier session.
 	settleTime = time.Minute
 )
 
@@ -286,7 +287,7 @@ func (s *Store) identified(r *http.Request, name string, id ID, key string, regi
 	case err != nil:
 		return held{}, err
 	case reason == Refused && h.record != nil && !h.over, // sealed under a secret that this process does not have
-		reason == "" && h.key == "" && registered.IsZero(): // perhaps its seal, too
+		reason == "" && h.key == "" && registered.IsZero(): // perhaps the identifier is sealed under such a secret, too
 		return held{}, errUncertain
 	case reason != "", h.key != "" && h.key != key:
 		return held{}, nil

@@ -278,7 +278,7 @@ func (w *writer) commit(status int) (err error, first bool) {
 		return nil, false
 	}
 	for _, v := range x.visits {
-		v.mark(w.Header())
+		v.keepFromCaches(w.Header())
 	}
 	if err = x.err(); err == nil && status < http.StatusInternalServerError {
 		err = x.commit(x.ctx, w.Header())

@@ -28,7 +28,7 @@ func (s *Store) Sessions(ctx context.Context, name, owner string) ([]Entry, erro
 	}
 	var mu sync.Mutex
 	var list []Entry
-	err = atOnce(ctx, owned, func(e indexed) error {
+	err = atOnce(ctx, owned, func(e indexEntry) error {
 		h, reason, err := s.read(ctx, name, e.ID)
 		switch {
 		case err != nil:
@@ -48,15 +48,15 @@ func (s *Store) Sessions(ctx context.Context, name, owner string) ([]Entry, erro
 	return list, err
 }
 
-// An indexed is an entry of the index, with its age.
-type indexed struct {
+// An indexEntry is an entry of the index, with its age.
+type indexEntry struct {
 	Owned
 	age time.Duration // since it was added
 }
 
 // orphan reports whether the entry belongs to a session that has ended, or to none and is too old to
 // belong to one that is about to be saved. A record that this process cannot open may be a session.
-func (e indexed) orphan(h held, reason Reason) bool {
+func (e indexEntry) orphan(h held, reason Reason) bool {
 	unreadable := reason == Refused && h.record != nil
 	return h.over || !unreadable && e.age > pendingTime
 }
@@ -145,7 +145,7 @@ func (s *Store) RevokeOthers(r *http.Request, session *sessions.Session) (ended 
 	if err != nil {
 		return 0, err
 	}
-	return s.revokeEach(ctx, name, owner, slices.DeleteFunc(owned, func(e indexed) bool { return e.ID == own.id() }))
+	return s.revokeEach(ctx, name, owner, slices.DeleteFunc(owned, func(e indexEntry) bool { return e.ID == own.id() }))
 }
 
 // stillOpen returns ErrConflict if the visitor's session has ended or was renewed since it was read, or if its
@@ -167,9 +167,9 @@ func (s *Store) stillOpen(ctx context.Context, name string, own visit) error {
 }
 
 // revokeEach ends these sessions of the owner, and returns how many there were.
-func (s *Store) revokeEach(ctx context.Context, name, owner string, owned []indexed) (ended int, err error) {
+func (s *Store) revokeEach(ctx context.Context, name, owner string, owned []indexEntry) (ended int, err error) {
 	var mu sync.Mutex
-	err = atOnce(ctx, owned, func(e indexed) error {
+	err = atOnce(ctx, owned, func(e indexEntry) error {
 		was, err := s.revoke(ctx, name, owner, e)
 		if was {
 			mu.Lock()
@@ -181,13 +181,13 @@ func (s *Store) revokeEach(ctx context.Context, name, owner string, owned []inde
 	return ended, err
 }
 
-// revoke ends one of the owner's sessions and then removes it from the index. It reports whether
-// there was one. It also prevents a session that is not saved yet, or that nobody has signed in to yet, because that sign-in
-// may be in progress: the end mark stays until it is too late to save it. A session of another owner is left
-// alone, and so is one whose sign-in would be too late by now.
+// revoke ends one of the owner's sessions and then removes it from the index. It reports whether there was one. A sign-in to
+// the session may still be in progress. So revoke also ends a session that is not saved yet, or that nobody has signed in to
+// yet: the end mark stays until it is too late to save it. A session of another owner is left alone, and so is one whose
+// sign-in would be too late by now.
 //
 // The session ends first: if this process dies in between, the index still has it.
-func (s *Store) revoke(ctx context.Context, name, owner string, e indexed) (was bool, err error) {
+func (s *Store) revoke(ctx context.Context, name, owner string, e indexEntry) (was bool, err error) {
 	h, reason, err := s.read(ctx, name, e.ID)
 	if err != nil {
 		return false, err
@@ -203,13 +203,13 @@ func (s *Store) revoke(ctx context.Context, name, owner string, e indexed) (was 
 }
 
 // indexEntries returns the entries of the owner's sessions, under every secret.
-func (s *Store) indexEntries(ctx context.Context, name, owner string) ([]indexed, error) {
+func (s *Store) indexEntries(ctx context.Context, name, owner string) ([]indexEntry, error) {
 	if s.options.Backend == nil {
 		return nil, ErrNoBackend
 	}
 	ctx, cancel := limited(ctx, loadTime)
 	defer cancel()
-	all := map[ID]indexed{}
+	all := map[ID]indexEntry{}
 	for _, hash := range s.keys.ownerHashes(name, owner) {
 		owned, now, err := s.options.Backend.Owned(ctx, hash)
 		if err != nil {
@@ -217,7 +217,7 @@ func (s *Store) indexEntries(ctx context.Context, name, owner string) ([]indexed
 		}
 		for _, o := range owned {
 			if o.Expires.After(all[o.ID].Expires) {
-				all[o.ID] = indexed{o, s.options.indexTTL() - o.Expires.Sub(now)}
+				all[o.ID] = indexEntry{o, s.options.indexTTL() - o.Expires.Sub(now)}
 			}
 		}
 	}
@@ -228,10 +228,10 @@ func (s *Store) indexEntries(ctx context.Context, name, owner string) ([]indexed
 const workers = 8
 
 // atOnce calls f for each entry, some at once, until one returns an error or ctx ends.
-func atOnce(ctx context.Context, entries []indexed, f func(indexed) error) error {
+func atOnce(ctx context.Context, entries []indexEntry, f func(indexEntry) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	next := make(chan indexed)
+	next := make(chan indexEntry)
 	var wait sync.WaitGroup
 	for range min(workers, len(entries)) {
 		wait.Add(1)

@@ -49,7 +49,7 @@ func (k onServer) admit(ctx context.Context, v *visit) error {
 			if k.options.KeepOldest {
 				return ErrTooMany
 			}
-			if _, err := k.revoke(ctx, name, owner, indexed{Owned: Owned{ID: l.ids[0]}}); err != nil {
+			if _, err := k.revoke(ctx, name, owner, indexEntry{Owned: Owned{ID: l.ids[0]}}); err != nil {
 				return err
 			}
 			l.ids = l.ids[1:]
@@ -106,8 +106,8 @@ func (k onServer) living(ctx context.Context, name, owner string, named []ID) ([
 		return named, err
 	}
 	var mu sync.Mutex
-	var alive []indexed
-	err = atOnce(ctx, owned, func(e indexed) error {
+	var alive []indexEntry
+	err = atOnce(ctx, owned, func(e indexEntry) error {
 		h, reason, err := k.read(ctx, name, e.ID)
 		switch theirs := reason == "" && h.owner == owner; {
 		case err != nil:
@@ -121,7 +121,7 @@ func (k onServer) living(ctx context.Context, name, owner string, named []ID) ([
 		}
 		return nil
 	})
-	slices.SortFunc(alive, func(a, b indexed) int {
+	slices.SortFunc(alive, func(a, b indexEntry) int {
 		return cmp.Or(cmp.Compare(slices.Index(named, a.ID), slices.Index(named, b.ID)), a.Expires.Compare(b.Expires))
 	})
 	ids := make([]ID, len(alive))

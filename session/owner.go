@@ -243,8 +243,8 @@ func (v *visit) owner() string {
 	return ""
 }
 
-// signing returns whether somebody signs in. After a double click, it is to the session that the
-// first click began, and whose token the request brought.
+// signing returns whether somebody signs in. After a double click, the second click brings the
+// session's old token, and signs in to the session that the first one renewed.
 func (v *visit) signing() signing {
 	switch {
 	case v.signIn == nil:

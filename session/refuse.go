@@ -47,7 +47,8 @@ func (s *Store) refusedSince(ctx context.Context, name string, h held) (bool, er
 
 // enterAdopted adds an adopted session to its owner's index, under the secrets of this process. If the
 // session is not stored yet, a concurrent revocation either finds the entry, or has called refuseEarlier
-// before. It reports false in the second case. If latest is stored, the revocation has spared it.
+// before. It reports false in the second case. A stored session needs no check: a revocation would have
+// ended it, or has spared it.
 func (s *Store) enterAdopted(ctx context.Context, v *visit, latest held) (bool, error) {
 	name := v.session.Name()
 	if err := s.addToIndex(ctx, name, v.held.owner, v.held.id); err != nil || latest.record != nil || !v.adopting() {

@@ -129,8 +129,8 @@ func (s *Store) raise(ctx context.Context, id ID, t stamp, age time.Duration) er
 	return ErrContended
 }
 
-// spread stores the generation under the secrets that have an older one, so that it stays when the
-// others go.
+// spread stores the generation under the secrets that have an older one, so that it survives when
+// the others are removed.
 func (s *Store) spread(ctx context.Context, name, owner string, g generation) error {
 	for i, hash := range s.keys.ownerHashes(name, owner) {
 		if g.stamps[i] != g.stamp {
@@ -253,7 +253,7 @@ func (k inCookie) replaced(h held, record []byte, age time.Duration, over bool) 
 	return held{}, Refused, nil
 }
 
-// enter looks up the owner's generation, so that it ends this session, too, if it is replaced.
+// enter looks up the owner's generation, so that replacing it also ends this session.
 func (k inCookie) enter(ctx context.Context, v *visit) error {
 	if k.options.Revoked == nil {
 		return nil
@@ -266,8 +266,8 @@ func (k inCookie) enter(ctx context.Context, v *visit) error {
 // admit has nothing to do: nobody counts sessions in cookies.
 func (inCookie) admit(context.Context, *visit) error { return nil }
 
-// endCopies makes copies of the cookie that the request brought useless if the plan ends or renews the
-// session. Otherwise it checks that no other request has. The next cookie contains h.
+// endCopies invalidates copies of the request's cookie if the plan ends or renews the session.
+// Otherwise it checks that no other request has done so. h is the content of the next cookie.
 func (k inCookie) endCopies(ctx context.Context, v *visit, p plan, h *held) (err error) {
 	switch {
 	case k.options.Revoked == nil:

@@ -159,8 +159,8 @@ func (k keyring) open(box, data []byte) (plain string, secret int, err error) {
 	return plain, secret, err
 }
 
-// ours reports whether a record that is not a session is the application's all the same: what an
-// ended session leaves behind, or what counts an owner's sessions.
+// ours reports whether a record that is not a session still belongs to the application: an end
+// mark, or one that counts an owner's sessions.
 func (k keyring) ours(name string, id ID, record []byte) bool {
 	_, _, notLimit := k.open(record, purpose(kindLimit, name, id[:]))
 	_, ended := k.ended(name, id, record)

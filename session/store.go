@@ -302,7 +302,7 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 	if x.handled {
 		return x.save(r.Context(), v, w.Header())
 	}
-	v.mark(w.Header())
+	v.keepFromCaches(w.Header())
 	return x.fault(v, v.commit(r.Context(), w.Header(), x.safe))
 }
 

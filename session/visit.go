@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"slices"
@@ -101,9 +100,6 @@ func identityOf(token []byte) identity {
 	hash := sha256.Sum256(token[:selectorSize])
 	return identity{ID(hash[:]), encodeText(token), sha256.Sum256(token[selectorSize:])}
 }
-
-// String returns the ID as a session's ID is written: 32 hexadecimal digits.
-func (k ID) String() string { return hex.EncodeToString(k[:]) }
 
 // use makes session the one that the application reads and changes. A session made by hand,
 // without options, receives the Store's.

@@ -103,7 +103,8 @@ func (c *callee) call(r *run, f any) (text, error) {
 	return c.invoke(r, reflect.ValueOf(f), first.value())
 }
 
-// mostArguments returns with how many arguments a helper is called without reflection.
+// mostArguments returns the most arguments with which a helper can be called without reflection, or
+// 0.
 func mostArguments(f any) int {
 	isNil := true
 	switch f := f.(type) {
@@ -146,7 +147,8 @@ func (c *callee) partial(r *run, f partialHelper, name string) (text, error) {
 	return text{other: part}, nil
 }
 
-// method returns the method that a call names. If v has none, plush's oddities are the result.
+// method returns the method that a call names. If v has none, it returns what plush does: an error
+// or, for a pointer, the value itself.
 func method(v any, node *ast.CallExpression) (method reflect.Value, result any, err error) {
 	rv := reflect.ValueOf(v)
 	name := node.Function.String()
@@ -168,8 +170,8 @@ func method(v any, node *ast.CallExpression) (method reflect.Value, result any, 
 	return reflect.Value{}, rv.Interface(), nil
 }
 
-// invoke calls a function by reflection, with plush's rules for the arguments that are missing. Given
-// are the values of its first arguments, if they are known.
+// invoke calls a function by reflection, with plush's rules for the arguments that are missing. given
+// holds the values of its first arguments, if they are known.
 func (c *callee) invoke(r *run, f reflect.Value, given ...any) (text, error) {
 	if f.Kind() == reflect.Pointer {
 		f = f.Elem()

@@ -136,7 +136,7 @@ func stopJumps(do step, keeps jump) step {
 }
 
 // block compiles the statements of a block. A statement <% … %> in it prints its value if it is
-// HTML. The line of each is noted as it begins, for plush reports the last one with an error, even
+// HTML. The line of each is noted as it begins, because plush reports the last one with an error, even
 // if the error is behind the block.
 func (c *compiler) block(node *ast.BlockStatement) step {
 	var steps []step

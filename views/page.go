@@ -116,7 +116,7 @@ func (p *page) value(name string) any {
 	return nil
 }
 
-// give writes it into the data, unless a template has set it.
+// give writes the page's values into the data, unless a template has set it.
 func (p *page) give(data map[string]any) {
 	for _, name := range []string{pageKey, "contentType", "yield", "partialFeeder"} {
 		_, isHelper := p.helpers.all[name]
@@ -250,7 +250,7 @@ func (e *Engine) partial(name string, data map[string]any, help plush.HelperCont
 }
 
 // plushPartial reports whether plush renders a partial: one in Markdown, or one whose source the page
-// gives itself.
+// supplies itself.
 func plushPartial(s *scope, name string, data map[string]any) bool {
 	_, feeds := data["partialFeeder"]
 	return feeds || strings.HasSuffix(name, ".md") || s.overridesFeeder()

@@ -177,8 +177,8 @@ func (s *scope) setsNil(name string) bool {
 	return false
 }
 
-// plushContext returns the scope as a helper receives it. What the helper sets there, the template
-// sees.
+// plushContext returns the scope as a helper receives it. The template sees what the helper sets
+// there.
 func (s *scope) plushContext() *plush.Context {
 	if s.context == nil {
 		if s.values == nil {

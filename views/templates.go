@@ -51,8 +51,7 @@ type partialCall struct {
 	line int
 }
 
-// load reads every file, unless none has another stamp than before. It does not compile again what has
-// not changed since before.
+// load reads every file, unless no stamp has changed. It compiles only the files that have.
 func load(e *Engine, before *templates) (*templates, error) {
 	t := &templates{files: map[string]*file{}, aliases: map[string]string{}}
 	if e.TemplatesFS == nil {
@@ -288,8 +287,8 @@ func (t *templates) partial(name, contentType string) (*file, error) {
 	return f, nil
 }
 
-// localized gives the file of that name in the first of the languages that has one;
-// the last language is the application's own, whose pages bear no language.
+// localized gives the file of that name in the first of the languages that has one; the last
+// language is the application's own, whose pages have no language in their names.
 func (t *templates) localized(name string, languages []string) *file {
 	if len(languages) > 0 {
 		own := languages[len(languages)-1]

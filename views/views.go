@@ -14,7 +14,7 @@
 //
 // Plush still renders what the compiler does not support, which is rare: an if or for whose value is
 // used, and a hash with one key twice. Interpreted lists such templates. One function literal (fn)
-// anywhere leaves all templates to plush, for any of them may call it.
+// anywhere leaves all templates to plush, because any of them may call it.
 //
 // A helper with a block, such as form, gets a plush.HelperContext as ever. If its block fails, the
 // error that the helper sees names one call more than plush's; the page's error is plush's.

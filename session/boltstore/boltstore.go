@@ -262,7 +262,8 @@ func view[T any](ctx context.Context, b *Backend, f func(*bbolt.Tx) (T, error)) 
 }
 
 // update calls f, sometimes twice, in a transaction that is on the disk when update returns. It
-// does not call f once ctx has ended: a change that nobody waits for would surprise.
+// does not call f once ctx has ended: a change that its caller has given up should not happen
+// later.
 func update[T any](ctx context.Context, b *Backend, f func(*bbolt.Tx) (T, error)) (T, error) {
 	return await(ctx, func() (result T, err error) {
 		var ended error

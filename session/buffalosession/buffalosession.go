@@ -108,7 +108,7 @@ func (i *installation) check(route http.Handler) {
 	go i.store.PurgeEvery(i.app.Context, 5*time.Minute)
 }
 
-// middleware lets pages read the session, and has what saves it return its errors. If a test has
+// middleware lets pages read the session, and makes what saves it return the errors. If a test has
 // replaced the application's store, as package suite does, pages can read the session as well.
 func middleware(next buffalo.Handler) buffalo.Handler {
 	return func(c buffalo.Context) error {

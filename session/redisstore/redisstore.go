@@ -212,8 +212,7 @@ func (b *Backend) Clear(ctx context.Context) error {
 	})
 }
 
-// scan calls f with the keys, some hundred at a time, of each node of a cluster
-// in turn.
+// scan calls f with the keys, several hundred at a time, of each node of a cluster in turn.
 func (b *Backend) scan(ctx context.Context, f func(context.Context, redis.UniversalClient, []string) error) error {
 	node := func(ctx context.Context, client redis.UniversalClient) error {
 		var cursor uint64

@@ -14,7 +14,7 @@ import (
 	"github.com/gorilla/sessions"
 )
 
-// Put sets values in the session of r's cookie of that name, and gives r the cookie that a
+// Put sets values in the session of r's cookie of that name, and adds to r the cookie that a
 // browser would have afterwards. A nil value deletes its key. The errors are those of Save.
 func Put(store *session.Store, r *http.Request, name string, values map[string]any) error {
 	return change(store, r, name, func(_ *http.Request, s *sessions.Session) error {
@@ -28,7 +28,7 @@ func Put(store *session.Store, r *http.Request, name string, values map[string]a
 	})
 }
 
-// SignIn signs an owner in to the session of r's cookie of that name, and gives r the cookie that
+// SignIn signs an owner in to the session of r's cookie of that name, and adds to r the cookie that
 // a browser would have afterwards. The errors are those of Store.SignIn and Save.
 func SignIn(store *session.Store, r *http.Request, name, owner string, options ...session.SignInOption) error {
 	return change(store, r, name, func(visit *http.Request, s *sessions.Session) error {

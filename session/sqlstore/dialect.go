@@ -14,7 +14,7 @@ import (
 type dialect struct {
 	drivers []string // their names in database/sql, the first choice first
 	module  string   // the import path of one
-	schemes []string // the starts of a URL that the drivers do not take
+	schemes []string // URL prefixes that the drivers do not accept
 	quote   string
 	prepare func(query string) statement
 	now     string // the time at the statement's start, in Unix milliseconds
