@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -33,11 +34,10 @@ func (as *ActionSuite) inEach(f func(code string, t func(id string, arguments ..
 }
 
 func (as *ActionSuite) Test_Language_every_page_and_message_is_in_it() {
-	direction := map[string]string{"en": "ltr", "de": "ltr", "es": "ltr", "fr": "ltr", "ar": "rtl"}
 	as.inEach(func(code string, t func(string, ...any) string) {
 		shows := func(res *httptest.Response, status int, texts ...string) {
 			as.Equal(status, res.Code)
-			as.Contains(res.Body.String(), fmt.Sprintf(`<html lang="%s" dir="%s">`, code, direction[code]))
+			as.Contains(res.Body.String(), fmt.Sprintf(`<html lang="%s" dir="%s">`, code, t("language.direction")))
 			for _, text := range append(texts, t("app.footer")) {
 				as.Contains(res.Body.String(), text)
 			}
@@ -83,23 +83,24 @@ func (as *ActionSuite) Test_Language_every_page_offers_the_others_in_their_own_w
 					offered = append(offered, button)
 				}
 			}
-			as.Len(offered, 5)
-			for i, name := range []string{"en English", "ar العربية", "de Deutsch", "es Español", "fr Français"} {
+			for _, name := range []string{"en English", "ar العربية", "de Deutsch", "es Español", "fr Français"} {
 				c, name, _ := strings.Cut(name, " ")
 				current := ""
 				if c == code {
 					current = ` aria-current="true"`
 				}
-				as.Equal(fmt.Sprintf(`value="%[1]s" lang="%[1]s"%[2]s>%[3]s</button>`, c, current, name), offered[i])
+				as.Contains(offered, fmt.Sprintf(`value="%[1]s" lang="%[1]s"%[2]s>%[3]s</button>`, c, current, name))
 			}
+			as.Contains(offered[0], "English")
+			as.Len(slices.Compact(offered), len(offered))
+			as.Contains(strings.Join(offered, ""), `lang="`+code+`" aria-current`)
 		}
 	})
 }
 
 func (as *ActionSuite) Test_Language_the_one_chosen_stays_whatever_the_browser_asks_for() {
 	for _, accepted := range []string{"", "de", "fr;q=1, de;q=0.1", "en-us"} {
-		for _, code := range []string{"ar", "de", "en", "es", "fr"} {
-			as.open()
+		as.inEach(func(code string, _ func(string, ...any) string) {
 			as.header["Accept-Language"] = accepted
 			res := as.HTML("/language").Post(url.Values{"language": {code}})
 			as.Equal(http.StatusSeeOther, res.Code)
@@ -108,7 +109,7 @@ func (as *ActionSuite) Test_Language_the_one_chosen_stays_whatever_the_browser_a
 			for _, path := range []string{"/", "/nowhere"} {
 				as.Contains(as.HTML(path).Get().Body.String(), `<html lang="`+code+`"`)
 			}
-		}
+		})
 	}
 }
 

@@ -1,6 +1,6 @@
 // Everyone can use the pages: in every language, in both colour schemes, with and without scripts.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,14 @@ import { hero, launch, launchWith, posted } from "./browser.mjs";
 import { serve } from "./server.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const languages = { en: "ltr", de: "ltr", es: "ltr", fr: "ltr", ar: "rtl" };
+const locales = join(import.meta.dirname, "..", "locales");
+const word = (text, id) => text.match(new RegExp(`- id: ${id}\\n  translation: (\\S+)`))[1];
+const languages = Object.fromEntries(
+  readdirSync(locales)
+    .filter((file) => file.startsWith("all."))
+    .map((file) => readFileSync(join(locales, file), "utf8"))
+    .map((text) => [word(text, "language.code"), word(text, "language.direction")]),
+);
 
 let browser, server;
 before(async () => ([browser, server] = await Promise.all([launch(), serve()])));
