@@ -118,7 +118,7 @@ func try(ctx context.Context, b session.Backend) error {
 func openRedis(ctx context.Context, c config.Config) (session.Backend, error) {
 	backend, err := redisstore.Open(c.RedisURL, "heroes:session:")
 	if err != nil {
-		return nil, fmt.Errorf("REDIS_URL: %w", err)
+		return nil, fmt.Errorf("REDIS_URL: %w: set it to one such as redis://127.0.0.1:6379/0", err)
 	}
 	err = try(ctx, backend)
 	var reply interface{ RedisError() } // what Redis answered, if it did

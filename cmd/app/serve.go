@@ -132,6 +132,9 @@ func listen(addr string) (net.Listener, error) {
 		removeUnused(address)
 	}
 	l, err := net.Listen(network, address)
+	if err != nil && network == "unix" {
+		return nil, fmt.Errorf("cannot listen at %s (%w): set ADDR to an unused path in a folder that exists", addr, errors.Unwrap(err))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen at %s (%w): set ADDR and PORT to a free address", addr, errors.Unwrap(err))
 	}
