@@ -52,9 +52,6 @@ func newExchange(r *http.Request) (*Exchange, *http.Request) {
 	return x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 }
 
-// Handled reports whether a Handler saves the sessions of this exchange.
-func (x *Exchange) Handled() bool { return x.handled }
-
 // Err returns why a session of the exchange could not be loaded or saved, or nil.
 func (x *Exchange) Err() error {
 	x.mu.Lock()
