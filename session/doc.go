@@ -17,14 +17,14 @@
 // saved only when Save is called.
 //
 //  1. A visitor who stored nothing gets no cookie and leaves no record.
-//  2. A response whose session did not change sets no cookie, except for a session in a cookie:
-//     to extend the idle timeout once half of it has passed, and after the secrets or the
-//     timeouts were changed.
+//  2. A response whose session did not change sets no cookie. The exception is a session that is
+//     kept in a cookie: its cookie is set again to extend the idle timeout once half of it has
+//     passed, and after the secrets or the timeouts were changed.
 //  3. A response sets the session's cookie at most once, however the program gets, makes and
 //     saves its sessions (RFC 6265, section 4.1.1). Two Stores need different cookie names.
 //  4. An emptied session removes the cookie, with the attributes it was set with. An application
 //     that changes a session's gorilla Options must do so in every request. A session that somebody
-//     has signed in to is not empty without values: SignOut ends it.
+//     has signed in to does not count as empty, even if it has no values: SignOut ends it.
 //  5. A cookie that was tampered with, sealed under an unknown secret or for another name,
 //     expired or foreign is an empty session: no error, no panic, and none of it in a log.
 //  6. The newest secret seals and every listed one opens. What an older one sealed is sealed
@@ -35,8 +35,8 @@
 //     does not restart it, so nobody can keep a copied cookie alive forever.
 //  9. Values keep their Go types: string, []byte, bool, all ints, uints and floats, time.Time,
 //     types passed to Register, and slices and string-keyed maps of these, of each other and of
-//     any. Another type is a *TypeError of Save, and nothing is written.
-//  10. A cookie of more than MaxCookie bytes is a *TooLargeError of Save, and the browser keeps
+//     any. For any other type, Save returns a *TypeError, and nothing is written.
+//  10. For a cookie of more than MaxCookie bytes, Save returns a *TooLargeError, and the browser keeps
 //     the session it had. If the session fits without Buffalo's flash, the flash is dropped instead.
 //  11. A session keeps one ID for its whole life, and the ID is known before the first save. In a
 //     backend it also has one token, which Renew replaces. Once the backend has acknowledged
@@ -46,7 +46,7 @@
 //     touched.
 //  13. In a backend, every acknowledged change of overlapping requests is kept. Changes are merged
 //     key by key; for the same key the later commit wins. A request whose token was replaced
-//     before it could save changes nothing and touches no cookie, unless it ends the session. A
+//     before it could save can only end the session; otherwise it changes nothing and touches no cookie. A
 //     change is then answered with 409, so that it can be repeated.
 //  14. A backend stores a hash of the token and sealed values: a stolen table opens no session.
 //  15. A response that read a session says Vary: Cookie. If the request brought the session's
@@ -96,7 +96,7 @@
 // with a new token. Destroy and Revoke put an end mark in the record's place.
 //
 // The backend remembers for at least Options.Grace that a token was replaced, or that its session
-// ended. Until then, a request with that token reads an empty session and cannot store anything.
+// ended. During that time, a request with that token reads an empty session and cannot store anything.
 // A GET drops changes that can wait, such as a flash or a CSRF token. Any other change is
 // answered with 409. Signing out ends the session. After Grace, the token is treated like an
 // unknown one. If the response to a renewal never reaches the browser, that browser has lost
@@ -108,17 +108,17 @@
 //
 //	err := store.SignIn(r, s, user.ID, session.Note("Firefox on Linux"), session.KeepFor(30*24*time.Hour))
 //
-// With a Backend, Sessions lists an owner's sessions, RevokeOwned ends one of them, RevokeOthers all
-// but the visitor's own, such as after a change of the password, and RevokeOwner all. Fresh and
+// With a Backend, Sessions lists an owner's sessions, and RevokeOwned ends one of them. RevokeOthers ends
+// all but the visitor's own, for example after a change of the password. RevokeOwner ends all. Fresh and
 // RequireSignIn ask for the password again before something dangerous. The backend keeps an index
 // for that. It costs two round trips more to sign in, and one more to sign out, for each secret; a page
 // costs nothing more.
 //
 // SignIn adds the session to the index when it is called, and the session must be saved within 30 seconds. Ending an
 // owner's sessions puts an end mark in the place of each session in the index, also of one that is not saved yet, and then
-// removes it from the index. The mark stays for a minute at least, and while it is there, the session cannot be saved. So whatever
-// overlaps, the sign-in notices. If a process dies in between, the index may keep a stale
-// entry, which Sessions drops once it is a minute old. It never lacks one.
+// removes it from the index. The mark stays for a minute at least, and while it is there, the session cannot be saved. So a
+// sign-in that overlaps always notices. If a process dies in between, the index may keep a stale
+// entry, which Sessions drops once it is a minute old. The index never lacks a session.
 //
 // The index contains each session once for every secret in the list. So a process that does not have
 // the newest secret yet finds the sessions, too.

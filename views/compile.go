@@ -422,16 +422,11 @@ func constant(v any) eval {
 	return func(*run) (any, error) { return v, nil }
 }
 
-func (c *compiler) evals(nodes []ast.Expression) []eval {
-	all := make([]eval, len(nodes))
-	for i, node := range nodes {
-		all[i] = c.eval(node)
-	}
-	return all
-}
-
 func (c *compiler) array(node *ast.ArrayLiteral) eval {
-	elements := c.evals(node.Elements)
+	elements := make([]eval, len(node.Elements))
+	for i, element := range node.Elements {
+		elements[i] = c.eval(element)
+	}
 	return func(r *run) (any, error) {
 		values := make([]any, 0, len(elements))
 		for _, element := range elements {

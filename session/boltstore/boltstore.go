@@ -371,12 +371,8 @@ type loaded = struct {
 }
 
 func (b *Backend) Load(ctx context.Context, id session.ID) (record []byte, expires, at time.Time, err error) {
-	return b.find(ctx, id[:])
-}
-
-func (b *Backend) find(ctx context.Context, key []byte) (record []byte, expires, at time.Time, err error) {
 	l, err := view(ctx, b, func(tx *bbolt.Tx) (l loaded, err error) {
-		expires, record, err := split(tx.Bucket(recordsName).Get(key))
+		expires, record, err := split(tx.Bucket(recordsName).Get(id[:]))
 		if at := now(); at < expires {
 			l = loaded{bytes.Clone(record), time.UnixMilli(expires), time.UnixMilli(at)}
 		}

@@ -161,12 +161,8 @@ func creation(d dialect, names *strings.Replacer, unless string) (queries []stri
 }
 
 func (b *Backend) Load(ctx context.Context, id session.ID) (record []byte, expires, now time.Time, err error) {
-	return b.find(ctx, id[:])
-}
-
-func (b *Backend) find(ctx context.Context, id []byte) (record []byte, expires, now time.Time, err error) {
 	var end, at int64
-	err = b.db.QueryRowContext(ctx, b.load.text, id).Scan(&record, &end, &at)
+	err = b.db.QueryRowContext(ctx, b.load.text, id[:]).Scan(&record, &end, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, expires, now, nil
 	}
