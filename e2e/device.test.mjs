@@ -136,7 +136,8 @@ const suite = (store, processes) => {
     for (let i = 0; i < 50 && dbsc("register").length === before; i++) await sleep(0.1);
     for (let i = 0; i < 2; i++) {
       await sleep(valid + 1);
-      await page.reload();
+      await restart();
+      await page.goto(`${https.url}/success`);
       assert.equal(await heading(), "Doctor Defer");
     }
     assert.equal(log().match(/"session":"bound"/g).length, 2);
