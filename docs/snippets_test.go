@@ -68,6 +68,9 @@ func Test_Documents_each_piece_of_Go_compiles(t *testing.T) {
 	}
 }
 
+// withSQLite is set with -tags sqlite. Compiling SQLite takes a minute.
+var withSQLite bool
+
 // serves matches a command that serves until it is stopped.
 var serves = regexp.MustCompile(`go run (-tags sqlite )?\./cmd/app *(#.*)?$|go tool refresh`)
 
@@ -81,17 +84,19 @@ func Test_Documents_each_command_works(t *testing.T) {
 		}
 		require.Equal(t, "sh", b.language, "%s: a comment says where this is tried:\n%s", b.document, b.text)
 		for line := range strings.Lines(b.text) {
+			runsThis := strings.HasPrefix(line, "go test work ")
+			if runsThis || strings.Contains(line, "-tags sqlite") && !withSQLite {
+				continue
+			}
 			t.Run(strings.TrimSpace(line), func(t *testing.T) {
-				switch {
-				case strings.HasPrefix(line, "go test work "): // which runs this test
-				case serves.MatchString(strings.TrimSpace(line)):
+				if serves.MatchString(strings.TrimSpace(line)) {
 					serve(t, folder, line)
-				default:
-					out := command(t, folder, line)
-					if _, output, ok := strings.Cut(read(t, b.document), b.text+"```\n\n```json\n"); ok {
-						output, _, _ = strings.Cut(output, "```")
-						require.Equal(t, strings.TrimSpace(output), strings.TrimSpace(out))
-					}
+					return
+				}
+				out := command(t, folder, line)
+				if _, output, ok := strings.Cut(read(t, b.document), b.text+"```\n\n```json\n"); ok {
+					output, _, _ = strings.Cut(output, "```")
+					require.Equal(t, strings.TrimSpace(output), strings.TrimSpace(out))
 				}
 			})
 		}
@@ -126,14 +131,8 @@ func command(t *testing.T, folder, line string) string {
 	return string(out)
 }
 
-// withSQLite is set in tests with SQLite.
-var withSQLite bool
-
 // serve runs a line, in a folder, that starts the application, and asks it for its first page.
 func serve(t *testing.T, folder, line string) {
-	if strings.Contains(line, "-tags sqlite") && !withSQLite {
-		return // it would compile SQLite
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, "bash", "-c", line)
@@ -161,7 +160,7 @@ func serve(t *testing.T, folder, line string) {
 	}
 	_ = c.Wait()
 	if strings.Contains(problem.String(), "no Redis answers") {
-		t.Skip("no Redis: start one, or set REDIS_URL")
+		t.Skip("no Redis answers: start one at 127.0.0.1:6379, or set REDIS_URL to one")
 	}
 	require.Fail(t, "it did not start", problem.String())
 }

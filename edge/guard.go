@@ -71,7 +71,7 @@ func (g Guard) Handler(next http.Handler, fail func(http.ResponseWriter, *http.R
 			fail(answer, r, status, err)
 		}
 		tooMany := countHeaders(r) > maxHeaders
-		switch err := admit(w, r, clients, turns); err {
+		switch err := admit(w, r, tooMany, clients, turns); err {
 		case nil:
 			conn.stopsWaiting()
 			defer answer.cut(w, r)
@@ -95,11 +95,11 @@ func (g Guard) Handler(next http.Handler, fail func(http.ResponseWriter, *http.R
 	})
 }
 
-// admit receives the request and waits until its client may be answered and there is a turn. The error is errTooFast, errBusy,
+// admit receives the request, unless it has too many headers, and waits until its client may be answered and there is a turn. The error is errTooFast, errBusy,
 // or that of the request's context.
-func admit(w http.ResponseWriter, r *http.Request, clients *clients, turns *turns) error {
+func admit(w http.ResponseWriter, r *http.Request, tooMany bool, clients *clients, turns *turns) error {
 	began, wait := time.Now(), clients.reserve(r)
-	if countHeaders(r) > maxHeaders {
+	if tooMany {
 		clear(r.Header) // its memory is needed
 	} else {
 		receive(w, r)

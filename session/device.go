@@ -330,7 +330,7 @@ func (s *Store) identifiedCookie(r *http.Request, name string, id ID, key string
 	return held{}, errUncertain
 }
 
-// ID returns the session's ID, as in Info, or "" if there is no session.
+// ID returns the same ID of the session as Info, or "" if there is no session.
 func (b *Binding) ID() string {
 	if b.held.id == (ID{}) {
 		return ""

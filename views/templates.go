@@ -268,7 +268,7 @@ func (t *templates) err() error {
 	return errors.Join(errs...)
 }
 
-// find gives the file of that name, or nil.
+// find returns the file of that name, or nil.
 func (t *templates) find(name string) *file {
 	if f, ok := t.files[name]; ok {
 		return f
@@ -276,7 +276,7 @@ func (t *templates) find(name string) *file {
 	return t.files[t.aliases[name]]
 }
 
-// partial gives the file of a partial: "heroes/field" is heroes/_field.html in a page.
+// partial returns the file of a partial: "heroes/field" is heroes/_field.html in a page.
 func (t *templates) partial(name, contentType string) (*file, error) {
 	dir, base := filepath.Split(name)
 	name = withEnding(filepath.Join(dir, "_"+base), contentType)
@@ -287,8 +287,8 @@ func (t *templates) partial(name, contentType string) (*file, error) {
 	return f, nil
 }
 
-// localized gives the file of that name in the first of the languages that has one; the last
-// language is the application's own, whose pages have no language in their names.
+// localized returns the file of that name in the first of the languages that has one. The last
+// language is the application's own. Its pages have no language in their names.
 func (t *templates) localized(name string, languages []string) *file {
 	if len(languages) > 0 {
 		own := languages[len(languages)-1]

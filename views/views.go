@@ -135,7 +135,7 @@ func (e *Engine) Template(contentType string, names ...string) render.Renderer {
 	return e.template(contentType, names, "")
 }
 
-// templates gives the ones to render with.
+// templates returns those to render with.
 func (e *Engine) templates() (*templates, error) {
 	before := e.current.Load()
 	if !e.reload {

@@ -144,19 +144,11 @@ func Test_19_nobody_sees_the_previous_owners_flash(t *testing.T) {
 	p.accounts()
 	p.ask("POST", "/sign-in/clark")
 	p.ask("POST", "/flash")
-	flash := func() string {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.Header.Set("Cookie", name+"="+p.cookie)
-		s, err := p.store.Get(r, name)
-		p.NoError(err)
-		text, _ := s.Values["_flash_"].([]byte)
-		return string(text)
-	}
-	p.Contains(flash(), "hello clark")
+	p.Contains(p.storedFlash(), "hello clark")
 	p.ask("POST", "/sign-in/clark")
-	p.Contains(flash(), "hello clark")
+	p.Contains(p.storedFlash(), "hello clark")
 	p.ask("POST", "/sign-in/bruce")
-	p.NotContains(flash(), "clark")
+	p.NotContains(p.storedFlash(), "clark")
 	p.Equal("bruce", text(p.ask("GET", "/account")))
 }
 

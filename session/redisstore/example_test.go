@@ -1,10 +1,8 @@
 package redisstore_test
 
 import (
-	"context"
 	"log"
 	"os"
-	"time"
 
 	"heroes/session"
 	"heroes/session/redisstore"
@@ -24,5 +22,4 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer store.Close()
-	go store.PurgeEvery(context.Background(), 5*time.Minute)
 }

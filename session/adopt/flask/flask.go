@@ -51,7 +51,7 @@ type Reader struct {
 
 // New returns a Reader that accepts cookies signed with any of the secret keys: Flask's SECRET_KEY and its
 // SECRET_KEY_FALLBACKS. Pass a key of bytes as a string of the same bytes. New returns an error if there
-// is no key, or an empty one.
+// is no key, or if a key is empty.
 func New(secretKeys []string, options Options) (*Reader, error) {
 	r := &Reader{maxAge: options.MaxAge}
 	if r.maxAge == 0 {
